@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mod_ssl.c - the module record and the hooks: the table of contents.
+ *
+ * Directives stand in ssl_engine_cmds.c.  Where to look for the rest:
+ *
+ *   start        ssl_engine_init.c, ssl_engine_ctx.c, ssl_engine_certs.c
+ *   connection   ssl_engine_handshake.c, ssl_engine_sni.c, ssl_engine_verify.c
+ *   bytes        ssl_engine_io.c, ssl_engine_bio.c, ssl_engine_plain.c
+ *   request      ssl_engine_kernel.c, ssl_engine_access.c, ssl_engine_vars.c
+ *   sessions     ssl_scache.c
+ */
+#include "mod_ssl.h"
+
+#include "ssl_config.h"
+#include "ssl_conn.h"
+#include "ssl_ctx.h"
+#include "ssl_filter.h"
+#include "ssl_kernel.h"
+#include "ssl_scache.h"
+#include "ssl_vars.h"
+#include "ssl_verify.h"
+
+#include "http_ssl.h"
+#include "mod_status.h"
+
+/* --- optional functions for other modules -------------------------------------------- */
+
+static int ssl_is_https(conn_rec *c)
+{
+    return ssl_conn_secure(c) != NULL;
+}
+
+/* TLS to backends is not there yet: saying no here makes mod_proxy refuse the
+ * request rather than send it in the clear. */
+static int bind_outgoing(conn_rec *c, ap_conf_vector_t *dir_conf, int enable)
+{
+    (void)dir_conf;
+    if (enable) {
+        ap_log_cerror(APLOG_MARK, APLOG_ERR, 0, c,
+                      APLOGNO(01961) "TLS to a backend was asked for, but this version of " SSL_MODULE_VERSION
+                      " only serves: SSLProxyEngine has no effect");
+    }
+    return DECLINED;
+}
+
+static int ssl_engine_set(conn_rec *c, ap_conf_vector_t *dir_conf, int proxy, int enable)
+{
+    ssl_conn *conn = ap_get_module_config(c->conn_config, &ssl_module);
+
+    if (enable) {
+        return proxy ? bind_outgoing(c, dir_conf, 1) == OK : conn && conn->ssl;
+    }
+    if (!conn) {
+        conn = apr_pcalloc(c->pool, sizeof(*conn));
+        conn->c = c;
+        conn->server = c->base_server;
+        ssl_conn_abort(conn, APR_ENOTIMPL); /* pre_connection leaves it alone */
+        c->keepalive = AP_CONN_UNKNOWN;
+        ap_set_module_config(c->conn_config, &ssl_module, conn);
+    }
+    return conn->ssl == NULL;
+}
+
+static int ssl_proxy_enable(conn_rec *c)
+{
+    return ssl_engine_set(c, NULL, 1, 1);
+}
+
+static int ssl_engine_disable(conn_rec *c)
+{
+    return ssl_engine_set(c, NULL, 0, 0);
+}
+
+/* --- hooks -------------------------------------------------------------------------------- */
+
+static int pre_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp)
+{
+    (void)plog;
+    (void)ptemp;
+    ssl_config_begin(p);
+    return ssl_scache_register_mutexes(p) == APR_SUCCESS ? OK : HTTP_INTERNAL_SERVER_ERROR;
+}
+
+static void register_optional_functions(void)
+{
+    APR_REGISTER_OPTIONAL_FN(ssl_is_https);
+    APR_REGISTER_OPTIONAL_FN(ssl_proxy_enable);
+    APR_REGISTER_OPTIONAL_FN(ssl_engine_disable);
+    APR_REGISTER_OPTIONAL_FN(ssl_engine_set);
+}
+
+static void register_hooks(apr_pool_t *p)
+{
+    /* The time limits of mod_reqtimeout begin before the handshake; mod_http2
+     * reads what ALPN has chosen after it. */
+    static const char *const before_handshake[] = { "mod_reqtimeout.c", NULL };
+    static const char *const after_handshake[] = { "mod_http2.c", NULL };
+    /* What BrowserMatch and SetEnvIf say about shutdown is known after them. */
+    static const char *const setenvif[] = { "mod_setenvif.c", NULL };
+    /* mod_md adds certificates in its own post_config. */
+    static const char *const before_init[] = { "mod_md.c", "mod_watchdog.c", NULL };
+
+    register_optional_functions();
+    ssl_io_register(p);
+    ssl_plain_register(p);
+    ssl_access_register(p);
+    ssl_vars_register(p);
+    APR_OPTIONAL_HOOK(ap, status_hook, ssl_scache_status, NULL, NULL, APR_HOOK_MIDDLE);
+
+    ap_hook_pre_config(pre_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_post_config(ssl_init_module, before_init, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_init(ssl_init_child, NULL, NULL, APR_HOOK_MIDDLE);
+
+    ap_hook_pre_connection(ssl_conn_pre_connection, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_process_connection(ssl_conn_process_connection, before_handshake, after_handshake, APR_HOOK_FIRST);
+
+    ap_hook_http_scheme(ssl_hook_http_scheme, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_default_port(ssl_hook_default_port, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_post_read_request(ssl_hook_read_request, NULL, setenvif, APR_HOOK_REALLY_FIRST);
+    ap_hook_post_read_request(ssl_hook_note_shutdown, setenvif, NULL, APR_HOOK_LAST);
+    ap_hook_check_access(ssl_access_check, NULL, NULL, APR_HOOK_MIDDLE, AP_AUTH_INTERNAL_PER_CONF);
+    ap_hook_check_authn(ssl_hook_user_name, NULL, NULL, APR_HOOK_FIRST, AP_AUTH_INTERNAL_PER_CONF);
+    ap_hook_fixups(ssl_hook_fixups, NULL, NULL, APR_HOOK_MIDDLE);
+
+    ap_hook_ssl_conn_is_ssl(ssl_hook_conn_is_ssl, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_ssl_bind_outgoing(bind_outgoing, NULL, NULL, APR_HOOK_MIDDLE);
+}
+
+module AP_MODULE_DECLARE_DATA ssl_module = {
+    STANDARD20_MODULE_STUFF,
+    ssl_config_dir_create,
+    ssl_config_dir_merge,
+    ssl_config_server_create,
+    ssl_config_server_merge,
+    ssl_directives,
+    register_hooks,
+    0
+};

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ssl_config.h - what the administrator wrote.
+ *
+ * Records are filled by the setters of ssl_engine_cmds.c while configuration
+ * is read, merged by httpd, completed with defaults in post_config, and only
+ * read after that.  Every plain field has a row in the field tables of
+ * ssl_engine_config.c, which create, merge and complete the records: a new
+ * field is a member here and a row there.
+ */
+#ifndef SSL_CONFIG_H
+#define SSL_CONFIG_H
+
+#include <limits.h>
+
+#include "ap_socache.h"
+#include "ssl_private.h"
+
+/** An int that no directive has set. */
+#define SSL_UNSET INT_MIN
+
+/** A directory record's int, or its default: directory records are merged per
+ * request, so that post_config can't complete them. */
+#define SSL_OR(value, preset) ((value) == SSL_UNSET ? (preset) : (value))
+
+/** SSLProtocol: a mask. */
+enum {
+    SSL_PROTO_SSLV3 = 1 << 0,
+    SSL_PROTO_TLSV1 = 1 << 1,
+    SSL_PROTO_TLSV1_1 = 1 << 2,
+    SSL_PROTO_TLSV1_2 = 1 << 3,
+    SSL_PROTO_TLSV1_3 = 1 << 4,
+    SSL_PROTO_DEFAULT = SSL_PROTO_TLSV1 | SSL_PROTO_TLSV1_1 | SSL_PROTO_TLSV1_2 | SSL_PROTO_TLSV1_3,
+    SSL_PROTO_ALL = SSL_PROTO_DEFAULT | (SSL_HAVE_SSLV3 ? SSL_PROTO_SSLV3 : 0)
+};
+
+/** SSLVerifyClient, SSLProxyVerify: from the weakest demand to the strongest. */
+typedef enum {
+    SSL_CVERIFY_NONE,
+    SSL_CVERIFY_OPTIONAL_NO_CA,
+    SSL_CVERIFY_OPTIONAL,
+    SSL_CVERIFY_REQUIRE
+} ssl_verify_level;
+
+/** SSLCARevocationCheck and its flag. */
+enum { SSL_CRLCHECK_NONE, SSL_CRLCHECK_LEAF, SSL_CRLCHECK_CHAIN, SSL_CRLCHECK_MASK = 3, SSL_CRLCHECK_NO_CRL_OK = 4 };
+
+/** SSLOCSPEnable and its flag. */
+enum { SSL_OCSP_OFF, SSL_OCSP_LEAF, SSL_OCSP_CHAIN, SSL_OCSP_MASK = 3, SSL_OCSP_NO_URL_OK = 4 };
+
+/** SSLVHostSNIPolicy, from the strictest. */
+typedef enum { SSL_SNI_STRICT, SSL_SNI_SECURE, SSL_SNI_AUTHONLY, SSL_SNI_INSECURE } ssl_sni_policy;
+
+/** SSLOptions: a mask. */
+enum {
+    SSL_OPT_STD_ENV_VARS = 1 << 0,
+    SSL_OPT_EXPORT_CERT_DATA = 1 << 1,
+    SSL_OPT_FAKE_BASIC_AUTH = 1 << 2,
+    SSL_OPT_STRICT_REQUIRE = 1 << 3,
+    SSL_OPT_OPT_RENEGOTIATE = 1 << 4,
+    SSL_OPT_LEGACY_DN_FORMAT = 1 << 5
+};
+
+/** What both ends of TLS are configured with. */
+typedef struct ssl_tls_settings {
+    int protocols;                   /**< mask of SSL_PROTO_ */
+    const char *cipher_suite;        /**< TLS <= 1.2, SSL_CTX_set_cipher_list(3) */
+    const char *tls13_cipher_suites; /**< SSL_CTX_set_ciphersuites(3) */
+    const char *ca_file, *ca_path;   /**< whose certificates are trusted */
+    const char *crl_file, *crl_path;
+    int crl_check;    /**< SSL_CRLCHECK_ */
+    int verify;       /**< ssl_verify_level */
+    int verify_depth; /**< number of CA certificates above the peer's */
+} ssl_tls_settings;
+
+/** SSLProxy...: this end as a client; of a virtual host, or of a <Proxy> section. */
+typedef struct ssl_proxy_config {
+    int engine;
+    ssl_tls_settings tls;
+    const char *cert_file, *cert_path, *chain_file; /**< SSLProxyMachineCertificate... */
+    int check_peer_expire, check_peer_cn, check_peer_name;
+} ssl_proxy_config;
+
+/** SSLOCSP...: OCSP questions about client certificates. */
+typedef struct ssl_ocsp_config {
+    int enable; /**< SSL_OCSP_ */
+    const char *responder, *proxy_url, *responder_cert_file;
+    int override_responder, no_verify, use_nonce;
+    int time_skew, max_age, timeout; /**< seconds */
+} ssl_ocsp_config;
+
+/** SSLUseStapling and SSLStapling... */
+typedef struct ssl_stapling_config {
+    int enable;
+    const char *force_url;
+    int time_skew, max_age, timeout;    /**< seconds */
+    int cache_timeout, error_timeout;   /**< seconds */
+    int return_errors, fake_try_later;
+} ssl_stapling_config;
+
+/** One SSLOpenSSLConfCmd. */
+typedef struct ssl_conf_cmd {
+    const char *name, *value;
+} ssl_conf_cmd;
+
+struct ssl_server_config {
+    int engine;
+    ssl_tls_settings tls;
+    apr_array_header_t *cert_files, *key_files; /**< const char *: paths or pkcs11: URIs, in order */
+    const char *chain_file;
+    const char *ca_dn_file, *ca_dn_path;
+    int honor_cipher_order, compression, insecure_renegotiation;
+    int strict_sni;
+    int session_tickets, session_timeout; /**< on/off; seconds */
+    const char *ticket_key_file;
+    const char *srp_verifier_file, *srp_unknown_user_seed;
+    apr_array_header_t *conf_cmds; /**< ssl_conf_cmd */
+    ssl_ocsp_config ocsp;
+    ssl_stapling_config stapling;
+    ssl_proxy_config proxy;
+
+    const char *defined_at;  /**< "file:line" of the directive that switched the engine on, or NULL */
+    const char *certs_at;    /**< "file:line" of the first SSLCertificateFile here, or NULL */
+    ssl_host *host;          /**< made in post_config while SSLEngine is on; NULL otherwise */
+};
+
+struct ssl_dir_config {
+    int require_ssl;
+    int options_set, options_add, options_del; /**< masks; options_set is SSL_UNSET without an absolute SSLOptions */
+    int verify, verify_depth;
+    const char *cipher_suite;
+    const char *user_name;
+    int reneg_buffer_size; /**< bytes */
+    apr_array_header_t *requires; /**< const char *: SSLRequire expressions */
+    ssl_proxy_config proxy;
+};
+
+/** One SSLRandomSeed. */
+typedef struct ssl_random_source {
+    int at_connect; /**< else at startup */
+    enum { SSL_RANDOM_BUILTIN, SSL_RANDOM_FILE, SSL_RANDOM_EXEC } kind;
+    const char *path;
+    int bytes; /**< 0: all there is */
+} ssl_random_source;
+
+/** What is set once for the whole server.  Made anew by each reading of the
+ * configuration; lives in pconf. */
+struct ssl_global_config {
+    const ap_socache_provider_t *session_cache; /**< NULL: none */
+    ap_socache_instance_t *session_cache_instance;
+    const char *session_cache_name; /**< as configured; NULL while SSLSessionCache is absent */
+    int session_id_without_cache;   /**< nonenotnull */
+    const ap_socache_provider_t *stapling_cache;
+    ap_socache_instance_t *stapling_cache_instance;
+    int sni_policy; /**< ssl_sni_policy */
+    int fips;
+    const char *pass_phrase_dialog;
+    const char *crypto_device;
+    apr_array_header_t *random_sources; /**< ssl_random_source */
+    apr_hash_t *pending;                /**< names of directives that this version only parses */
+};
+
+/** The global record of the configuration being read or in force. */
+ssl_global_config *ssl_global(void);
+
+/** pre_config: a fresh global record in P. */
+void ssl_config_begin(apr_pool_t *p);
+
+/** The records of a server and of the directory that a request is in. */
+ssl_server_config *ssl_config_of(server_rec *s);
+ssl_dir_config *ssl_dir_config_of(request_rec *r);
+
+/** SSLOptions in force for R: a mask of SSL_OPT_. */
+int ssl_dir_options(request_rec *r);
+
+/** httpd's create and merge functions for the two records. */
+void *ssl_config_server_create(apr_pool_t *p, server_rec *s);
+void *ssl_config_server_merge(apr_pool_t *p, void *base, void *add);
+void *ssl_config_dir_create(apr_pool_t *p, char *path);
+void *ssl_config_dir_merge(apr_pool_t *p, void *base, void *add);
+
+/** post_config: replaces SSL_UNSET in the record of S by the defaults. */
+void ssl_config_complete(server_rec *s);
+
+/** Text that is equal for two complete records if and only if all their fields
+ * that shape a server's SSL_CTX are. */
+const char *ssl_config_signature(apr_pool_t *p, const ssl_server_config *cfg);
+
+/** "file:line" of CMD. */
+const char *ssl_config_place(cmd_parms *cmd);
+
+/** What keeps PATH from being read as a file (or, with DIRECTORY, entered):
+ * words for a log, naming the part of the path at fault; NULL if nothing does. */
+const char *ssl_path_problem(apr_pool_t *p, const char *path, int directory);
+
+/** Whether ID names an object in a token or store rather than a file: "pkcs11:..." (RFC 7512). */
+int ssl_is_key_uri(const char *id);
+
+/** The module's directives, for the module record. */
+extern const command_rec ssl_directives[];
+
+#endif /* SSL_CONFIG_H */

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ssl_ctx.h - what is made of the configuration at start: an SSL_CTX for each
+ * distinct set of settings, its certificates, and the index from names to
+ * virtual hosts.  Made in the parent by post_config, only read by children.
+ */
+#ifndef SSL_CTX_H
+#define SSL_CTX_H
+
+#include "ssl_config.h"
+
+/** A virtual host with SSLEngine on, ready to serve.  Lives in pconf. */
+struct ssl_host {
+    server_rec *server;
+    SSL_CTX *ctx;          /**< shared with hosts of equal settings */
+    const char *id;        /**< "name:port", for messages */
+    const char *signature; /**< of the settings in ctx */
+    unsigned char session_id_context[32]; /**< differs between hosts: see ssl_conn_bind_host() */
+    int fallback_cert;     /**< its certificate is a stopgap: requests get 503 */
+};
+
+/** What building one host's SSL_CTX needs at hand. */
+typedef struct ssl_ctx_build {
+    server_rec *server;
+    const ssl_server_config *cfg;
+    const char *id; /**< "name:port" */
+    SSL_CTX *ctx;
+    apr_pool_t *p;  /**< temporary */
+} ssl_ctx_build;
+
+/** An SSL_CTX with the settings of S, shared if an equal one was made before,
+ * in this generation of the configuration or the last: keys and certificates
+ * whose files did not change are not read again.  NULL: logged why not. */
+SSL_CTX *ssl_ctx_for_server(server_rec *s, const char *id, apr_pool_t *ptemp, const char **signature);
+
+/** Frees what earlier generations left behind and this one does not use. */
+void ssl_ctx_sweep(apr_pool_t *ptemp);
+
+/** Loads the certificates, keys and chain of B, the DH parameters and curve at
+ * the end of the first file.  APR_SUCCESS, or logged why not. */
+apr_status_t ssl_certs_load(ssl_ctx_build *b);
+
+/** Sets how B verifies client certificates and which CAs it names to them. */
+apr_status_t ssl_verify_setup(ssl_ctx_build *b);
+
+/** The SNI index: made once all hosts are (post_config), in P. */
+void ssl_sni_index_build(server_rec *main_server, apr_pool_t *p, apr_pool_t *ptemp);
+
+/** The virtual host of C's address that answers to NAME by httpd's order of
+ * precedence (first match in configuration order), or NULL.  NAME is compared
+ * without regard to case; cost does not depend on the number of hosts. */
+server_rec *ssl_sni_find(conn_rec *c, const char *name);
+
+/** post_config and child_init of the module. */
+int ssl_init_module(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
+void ssl_init_child(apr_pool_t *p, server_rec *s);
+
+/** Whether S is reached by more than its address: named virtual hosts share it. */
+const char *ssl_server_id(apr_pool_t *p, server_rec *s);
+
+/** Hooks of mod_ssl.h and mod_ssl_openssl.h, run where their comments say. */
+int ssl_run_add_cert_files(server_rec *s, apr_pool_t *p, apr_array_header_t *certs, apr_array_header_t *keys);
+int ssl_run_add_fallback_cert_files(server_rec *s, apr_pool_t *p, apr_array_header_t *certs, apr_array_header_t *keys);
+int ssl_run_init_server(server_rec *s, apr_pool_t *p, int is_proxy, SSL_CTX *ctx);
+int ssl_run_pre_handshake(conn_rec *c, SSL *ssl, int is_proxy);
+int ssl_run_proxy_post_handshake(conn_rec *c, SSL *ssl);
+
+#endif /* SSL_CTX_H */

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ssl_engine_access.c - who may come in: the virtual host that SNI named
+ * against the one that the Host header names, and what directories demand.
+ *
+ * Everything here fails closed: a demand that cannot be checked is not met.
+ */
+#include "ssl_conn.h"
+#include "ssl_ctx.h"
+#include "ssl_verify.h"
+
+#include "mod_auth.h"
+
+/* --- SNI against Host --------------------------------------------------------- */
+
+static int same_text(const char *a, const char *b)
+{
+    return (!a && !b) || (a && b && strcmp(a, b) == 0);
+}
+
+static int same_list(const apr_array_header_t *a, const apr_array_header_t *b)
+{
+    int i, n = a ? a->nelts : 0;
+
+    if (n != (b ? b->nelts : 0)) {
+        return 0;
+    }
+    for (i = 0; i < n; i++) {
+        if (strcmp(APR_ARRAY_IDX(a, i, const char *), APR_ARRAY_IDX(b, i, const char *)) != 0) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static int same_conf_cmds(const apr_array_header_t *a, const apr_array_header_t *b)
+{
+    int i, n = a ? a->nelts : 0;
+
+    if (n != (b ? b->nelts : 0)) {
+        return 0;
+    }
+    for (i = 0; i < n; i++) {
+        const ssl_conf_cmd *x = &APR_ARRAY_IDX(a, i, ssl_conf_cmd), *y = &APR_ARRAY_IDX(b, i, ssl_conf_cmd);
+
+        if (strcmp(x->name, y->name) != 0 || strcmp(x->value, y->value) != 0) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* The first setting about client authentication in which A and B differ, or
+ * NULL.  SSLOpenSSLConfCmd can be about anything, so it counts. */
+static const char *differs_in_auth(const ssl_server_config *a, const ssl_server_config *b)
+{
+    const struct {
+        const char *name;
+        int same;
+    } checks[] = {
+        { "SSLVerifyClient", a->tls.verify == b->tls.verify },
+        { "SSLVerifyDepth", a->tls.verify_depth == b->tls.verify_depth },
+        { "SSLCACertificateFile", same_text(a->tls.ca_file, b->tls.ca_file) },
+        { "SSLCACertificatePath", same_text(a->tls.ca_path, b->tls.ca_path) },
+        { "SSLCADNRequestFile", same_text(a->ca_dn_file, b->ca_dn_file) },
+        { "SSLCADNRequestPath", same_text(a->ca_dn_path, b->ca_dn_path) },
+        { "SSLCARevocationCheck", a->tls.crl_check == b->tls.crl_check },
+        { "SSLCARevocationFile", same_text(a->tls.crl_file, b->tls.crl_file) },
+        { "SSLCARevocationPath", same_text(a->tls.crl_path, b->tls.crl_path) },
+        { "SSLOCSPEnable", a->ocsp.enable == b->ocsp.enable },
+        { "SSLSRPVerifierFile", same_text(a->srp_verifier_file, b->srp_verifier_file) },
+        { "SSLOpenSSLConfCmd", same_conf_cmds(a->conf_cmds, b->conf_cmds) },
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
+        if (!checks[i].same) {
+            return checks[i].name;
+        }
+    }
+    return NULL;
+}
+
+/* The same for the server's certificate and what protects the connection. */
+static const char *differs_in_security(const ssl_server_config *a, const ssl_server_config *b)
+{
+    if (!same_list(a->cert_files, b->cert_files)) {
+        return "SSLCertificateFile";
+    }
+    if (!same_list(a->key_files, b->key_files)) {
+        return "SSLCertificateKeyFile";
+    }
+    if (a->tls.protocols != b->tls.protocols) {
+        return "SSLProtocol";
+    }
+    return same_text(a->tls.cipher_suite, b->tls.cipher_suite) &&
+           same_text(a->tls.tls13_cipher_suites, b->tls.tls13_cipher_suites) ? NULL : "SSLCipherSuite";
+}
+
+/* The setting for which SSLVHostSNIPolicy keeps a connection to CONNECTED from
+ * serving requests for WANTED, or NULL. */
+static const char *incompatible(server_rec *connected, server_rec *wanted)
+{
+    const ssl_server_config *a = ssl_config_of(connected), *b = ssl_config_of(wanted);
+    const char *setting = NULL;
+
+    if (connected == wanted || ssl_global()->sni_policy == SSL_SNI_INSECURE) {
+        return NULL;
+    }
+    if (ssl_global()->sni_policy == SSL_SNI_STRICT) {
+        return "name (SSLVHostSNIPolicy strict)";
+    }
+    if (b->engine != 1) {
+        return "SSLEngine";
+    }
+    if (ssl_global()->sni_policy == SSL_SNI_SECURE) {
+        setting = differs_in_security(a, b);
+    }
+    return setting ? setting : differs_in_auth(a, b);
+}
+
+static int refuse_without_sni(request_rec *r)
+{
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                  APLOGNO(02033) "No hostname was provided via SNI for a name based virtual host, and "
+                  "SSLStrictSNIVHostCheck is on");
+    return HTTP_FORBIDDEN;
+}
+
+int ssl_access_check_vhost(ssl_conn *conn, request_rec *r)
+{
+    const char *setting;
+
+    if (conn->sni && !r->hostname) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                      APLOGNO(02031) "Hostname %s provided via SNI, but no hostname provided in HTTP request",
+                      ap_escape_logitem(r->pool, conn->sni));
+        return HTTP_BAD_REQUEST;
+    }
+    if (!conn->sni && (ssl_config_of(r->server)->strict_sni == 1 || ssl_config_of(conn->server)->strict_sni == 1)) {
+        return refuse_without_sni(r);
+    }
+    setting = incompatible(conn->server, r->server);
+    if (setting) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                      APLOGNO(02032) "Hostname %s %s and hostname %s provided via HTTP have no compatible SSL setup: "
+                      "%s (%s:%u) and %s (%s:%u) differ in %s",
+                      conn->sni ? ap_escape_logitem(r->pool, conn->sni) : "of the first virtual host",
+                      conn->sni ? "provided via SNI" : "(no SNI)",
+                      r->hostname ? ap_escape_logitem(r->pool, r->hostname) : "(none)",
+                      ssl_server_id(r->pool, conn->server),
+                      conn->server->defn_name ? conn->server->defn_name : "main server",
+                      conn->server->defn_line_number, ssl_server_id(r->pool, r->server),
+                      r->server->defn_name ? r->server->defn_name : "main server", r->server->defn_line_number,
+                      setting);
+        return HTTP_MISDIRECTED_REQUEST;
+    }
+    return OK;
+}
+
+/* --- what directories demand ------------------------------------------------------ */
+
+static int forbid(request_rec *r)
+{
+    apr_table_setn(r->notes, "ssl-access-forbidden", "1");
+    return HTTP_FORBIDDEN;
+}
+
+/* Whether the certificate that the client has shown meets LEVEL. */
+static int meets(ssl_conn *conn, int level)
+{
+    if (level == SSL_CVERIFY_REQUIRE || level == SSL_CVERIFY_OPTIONAL) {
+        int verified = conn->facts.peer && conn->verify_result == X509_V_OK && !conn->verify_generous;
+        return verified || (level == SSL_CVERIFY_OPTIONAL && ssl_config_of(conn->server)->tls.verify >= level);
+    }
+    return level <= ssl_config_of(conn->server)->tls.verify;
+}
+
+static const char *unmet_demand(ssl_conn *conn, ssl_dir_config *dir)
+{
+    const char *suite = dir->cipher_suite;
+
+    if (SSL_OR(dir->verify, SSL_CVERIFY_NONE) != SSL_CVERIFY_NONE && !meets(conn, dir->verify)) {
+        return "SSLVerifyClient demands a client certificate that this connection did not bring";
+    }
+    if (suite && !same_text(suite, ssl_config_of(conn->server)->tls.cipher_suite)) {
+        return "SSLCipherSuite differs from that of the virtual host";
+    }
+    if (dir->requires) {
+        return "SSLRequire is not evaluated";
+    }
+    return NULL;
+}
+
+int ssl_access_check(request_rec *r)
+{
+    ssl_dir_config *dir = ssl_dir_config_of(r);
+    ssl_conn *conn = ssl_conn_secure(r->connection);
+    const char *unmet;
+
+    if (dir->require_ssl == 1 && !conn) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                      APLOGNO(02219) "access to %s failed, reason: SSL connection required", r->filename);
+        return forbid(r);
+    }
+    if (!conn) {
+        return dir->requires ? forbid(r) : DECLINED;
+    }
+    unmet = unmet_demand(conn, dir);
+    if (unmet) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                      APLOGNO(02229) "access to %s failed: this version of %s does not change a connection for a "
+                      "directory, and %s", r->filename, SSL_MODULE_VERSION, unmet);
+        return forbid(r);
+    }
+    return DECLINED;
+}
+
+/* --- Require ... ------------------------------------------------------------------------ */
+
+static authz_status require_ssl(request_rec *r, const char *line, const void *parsed)
+{
+    (void)line;
+    (void)parsed;
+    return ssl_conn_secure(r->connection) ? AUTHZ_GRANTED : AUTHZ_DENIED;
+}
+
+static authz_status require_verify(request_rec *r, const char *line, const void *parsed)
+{
+    ssl_conn *conn = ssl_conn_secure(r->connection);
+
+    (void)line;
+    (void)parsed;
+    return conn && conn->facts.peer && conn->verify_result == X509_V_OK && !conn->verify_generous ? AUTHZ_GRANTED
+                                                                                                : AUTHZ_DENIED;
+}
+
+static const char *no_arguments(cmd_parms *cmd, const char *line, const void **parsed)
+{
+    (void)parsed;
+    return line && *line ? apr_psprintf(cmd->pool, "'Require %s' takes no arguments", cmd->cmd->name) : NULL;
+}
+
+static const authz_provider ssl_provider = { require_ssl, no_arguments };
+static const authz_provider verify_provider = { require_verify, no_arguments };
+
+void ssl_access_register(apr_pool_t *p)
+{
+    ap_register_auth_provider(p, AUTHZ_PROVIDER_GROUP, "ssl", AUTHZ_PROVIDER_VERSION, &ssl_provider,
+                              AP_AUTH_INTERNAL_PER_CONF);
+    ap_register_auth_provider(p, AUTHZ_PROVIDER_GROUP, "ssl-verify-client", AUTHZ_PROVIDER_VERSION, &verify_provider,
+                              AP_AUTH_INTERNAL_PER_CONF);
+}

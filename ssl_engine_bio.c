@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ssl_engine_bio.c - the transport: a BIO whose other side is httpd's filter
+ * chain.
+ *
+ * Sending.  OpenSSL writes one record at a time; they are copied one behind
+ * the other into a block, and a block goes down as one heap bucket: so a
+ * handshake flight, or four full records, cost one pass and one writev.
+ * Nothing is sent because OpenSSL says "flush": what matters is whether the
+ * peer waits, and that is known when we are about to wait for the peer.
+ */
+#include "ssl_filter.h"
+
+/* Asked of the network at a time: at least one full record (RFC 8446, 5.2). */
+#define READ_SIZE (16384 + 256 + 5)
+
+/* Four full records, with what any cipher adds to each. */
+#define LARGE_BLOCK (4 * (16384 + 256 + 5))
+
+/* Fits one page of APR's allocator: handshakes, small responses, alerts. */
+#define SMALL_BLOCK (8192 - 128)
+
+/* --- sending ------------------------------------------------------------------ */
+
+static void close_block(ssl_transport *t)
+{
+    if (t->block) {
+        apr_bucket *e = apr_bucket_heap_create(t->block, t->used, apr_bucket_free, t->c->bucket_alloc);
+
+        APR_BRIGADE_INSERT_TAIL(t->to_send, e);
+        t->block = NULL;
+    }
+}
+
+static void open_block(ssl_transport *t, apr_size_t first)
+{
+    t->size = first > SMALL_BLOCK / 2 ? LARGE_BLOCK : SMALL_BLOCK;
+    t->size = first > t->size ? first : t->size;
+    t->block = apr_bucket_alloc(t->size, t->c->bucket_alloc);
+    t->used = 0;
+}
+
+void ssl_transport_append(ssl_transport *t, apr_bucket *e)
+{
+    close_block(t);
+    APR_BRIGADE_INSERT_TAIL(t->to_send, e);
+}
+
+void ssl_transport_discard(ssl_transport *t)
+{
+    close_block(t);
+    apr_brigade_cleanup(t->to_send);
+    t->gathered = 0;
+}
+
+apr_status_t ssl_transport_send(ssl_transport *t, int flush)
+{
+    apr_status_t rv;
+
+    close_block(t);
+    t->gathered = 0;
+    t->answer_expected = 0;
+    if (APR_BRIGADE_EMPTY(t->to_send)) {
+        return t->out_status;
+    }
+    if (flush) {
+        APR_BRIGADE_INSERT_TAIL(t->to_send, apr_bucket_flush_create(t->c->bucket_alloc));
+    }
+    rv = ap_pass_brigade(t->out->next, t->to_send);
+    apr_brigade_cleanup(t->to_send);
+    if (rv == APR_SUCCESS && t->c->aborted) {
+        rv = APR_ECONNABORTED;
+    }
+    if (rv != APR_SUCCESS && t->out_status == APR_SUCCESS) {
+        t->out_status = rv;
+    }
+    return rv;
+}
+
+static int bio_write(BIO *bio, const char *data, int len)
+{
+    ssl_transport *t = BIO_get_data(bio);
+
+    BIO_clear_retry_flags(bio);
+    if (t->out_status != APR_SUCCESS || len < 0) {
+        return -1;
+    }
+    if (t->block && t->used + (apr_size_t)len > t->size) {
+        close_block(t);
+    }
+    if (!t->block) {
+        if (t->gathered >= LARGE_BLOCK / 2 && ssl_transport_send(t, 0) != APR_SUCCESS) {
+            return -1;
+        }
+        open_block(t, (apr_size_t)len);
+    }
+    memcpy(t->block + t->used, data, (apr_size_t)len);
+    t->used += (apr_size_t)len;
+    t->gathered += (apr_size_t)len;
+    return len;
+}
+
+/* --- receiving ---------------------------------------------------------------- */
+
+static void drop_metadata(apr_bucket_brigade *bb)
+{
+    apr_bucket *e = APR_BRIGADE_FIRST(bb), *next;
+
+    for (; e != APR_BRIGADE_SENTINEL(bb); e = next) {
+        next = APR_BUCKET_NEXT(e);
+        if (APR_BUCKET_IS_METADATA(e)) {
+            apr_bucket_delete(e);
+        }
+    }
+}
+
+static apr_status_t get_bytes(ssl_transport *t, apr_read_type_e mode)
+{
+    apr_bucket_brigade *bb = t->received;
+    int had_some = !APR_BRIGADE_EMPTY(bb);
+    apr_status_t rv;
+
+    if (had_some) {
+        bb = apr_brigade_create(t->c->pool, t->c->bucket_alloc);
+    }
+    rv = ap_get_brigade(t->in->next, bb, AP_MODE_READBYTES, mode, READ_SIZE);
+    drop_metadata(bb);
+    if (rv == APR_SUCCESS && APR_BRIGADE_EMPTY(bb)) {
+        rv = mode == APR_NONBLOCK_READ ? APR_EAGAIN : APR_EOF;
+    }
+    if (had_some) {
+        APR_BRIGADE_CONCAT(t->received, bb);
+        apr_brigade_destroy(bb);
+    }
+    return rv;
+}
+
+/* What is gathered leaves before we wait: during a handshake at once, for the
+ * peer can't go on without it; else (tickets behind a handshake) only if there
+ * is indeed nothing to read, since the answer to a request will take it along. */
+apr_status_t ssl_transport_fetch(ssl_transport *t)
+{
+    apr_status_t rv = APR_EAGAIN;
+
+    if (t->gathered && !t->answer_expected) {
+        rv = get_bytes(t, APR_NONBLOCK_READ);
+    }
+    if (t->gathered && APR_STATUS_IS_EAGAIN(rv)) {
+        apr_status_t sent = ssl_transport_send(t, 1);
+
+        if (sent != APR_SUCCESS) {
+            return t->in_status = sent;
+        }
+    }
+    if (APR_STATUS_IS_EAGAIN(rv)) {
+        rv = get_bytes(t, t->mode);
+    }
+    return t->in_status = rv;
+}
+
+static int bio_read(BIO *bio, char *buffer, int size)
+{
+    ssl_transport *t = BIO_get_data(bio);
+    apr_size_t copied = 0;
+
+    BIO_clear_retry_flags(bio);
+    if (size <= 0) {
+        return 0;
+    }
+    if (APR_BRIGADE_EMPTY(t->received) && ssl_transport_fetch(t) != APR_SUCCESS) {
+        if (APR_STATUS_IS_EAGAIN(t->in_status) || APR_STATUS_IS_EINTR(t->in_status)) {
+            BIO_set_retry_read(bio);
+            return -1;
+        }
+        return APR_STATUS_IS_EOF(t->in_status) ? 0 : -1;
+    }
+    while (copied < (apr_size_t)size && !APR_BRIGADE_EMPTY(t->received)) {
+        apr_bucket *e = APR_BRIGADE_FIRST(t->received);
+        const char *data;
+        apr_size_t len;
+
+        if (apr_bucket_read(e, &data, &len, APR_BLOCK_READ) != APR_SUCCESS) {
+            return -1;
+        }
+        if (len > (apr_size_t)size - copied) {
+            len = (apr_size_t)size - copied;
+            memcpy(buffer + copied, data, len);
+            e->start += (apr_off_t)len;
+            e->length -= len;
+        }
+        else {
+            memcpy(buffer + copied, data, len);
+            apr_bucket_delete(e);
+        }
+        copied += len;
+    }
+    return (int)copied;
+}
+
+/* --- the first bytes ------------------------------------------------------------ */
+
+/* A request line begins with an upper-case method and a space (RFC 9112, 3).
+ * HTTP/2's preface does too, but is none: nobody may start HTTP/2 here. */
+static ssl_first_bytes classify(const char *head, apr_size_t len, int *sure)
+{
+    apr_size_t i = 0;
+
+    *sure = 1;
+    if (len && (head[0] == 0x16 || (unsigned char)head[0] >= 0x80)) {
+        return SSL_FIRST_TLS;
+    }
+    while (i < len && apr_isupper(head[i])) {
+        i++;
+    }
+    if (i == len && len < 24) {
+        *sure = 0;
+        return SSL_FIRST_OTHER;
+    }
+    if (i < 3 || i > 20 || i == len || head[i] != ' ' || strncmp(head, "PRI ", 4) == 0) {
+        return SSL_FIRST_OTHER;
+    }
+    return SSL_FIRST_HTTP;
+}
+
+apr_status_t ssl_transport_recognise(ssl_transport *t, ssl_first_bytes *what)
+{
+    char head[24];
+    int sure = 0;
+
+    for (;;) {
+        apr_size_t len = sizeof(head);
+        apr_status_t rv = apr_brigade_flatten(t->received, head, &len);
+
+        if (rv == APR_SUCCESS) {
+            *what = classify(head, len, &sure);
+        }
+        if (rv != APR_SUCCESS || sure) {
+            return rv;
+        }
+        rv = ssl_transport_fetch(t);
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+    }
+}
+
+/* --- the BIO ---------------------------------------------------------------------- */
+
+static long bio_ctrl(BIO *bio, int cmd, long num, void *ptr)
+{
+    ssl_transport *t = BIO_get_data(bio);
+    apr_off_t length = 0;
+
+    (void)num;
+    (void)ptr;
+    switch (cmd) {
+    case BIO_CTRL_FLUSH: /* see the head of this file */
+        t->answer_expected = 1;
+        return 1;
+    case BIO_CTRL_PENDING:
+        apr_brigade_length(t->received, 0, &length);
+        return (long)length;
+    case BIO_CTRL_WPENDING:
+        return (long)t->gathered;
+    case BIO_CTRL_EOF:
+        return APR_STATUS_IS_EOF(t->in_status);
+    default:
+        return 0;
+    }
+}
+
+static int bio_create(BIO *bio)
+{
+    BIO_set_init(bio, 1);
+    return 1;
+}
+
+static BIO_METHOD *make_method(void)
+{
+    BIO_METHOD *m = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "httpd filter chain");
+
+    if (m) {
+        BIO_meth_set_write(m, bio_write);
+        BIO_meth_set_read(m, bio_read);
+        BIO_meth_set_ctrl(m, bio_ctrl);
+        BIO_meth_set_create(m, bio_create);
+    }
+    return m;
+}
+
+static BIO_METHOD *method;
+
+static apr_status_t free_method(void *unused)
+{
+    (void)unused;
+    BIO_meth_free(method);
+    method = NULL;
+    return APR_SUCCESS;
+}
+
+void ssl_transport_init(apr_pool_t *p)
+{
+    method = make_method();
+    apr_pool_cleanup_register(p, NULL, free_method, apr_pool_cleanup_null);
+}
+
+BIO *ssl_transport_bio(ssl_transport *t)
+{
+    BIO *bio = BIO_new(method);
+
+    if (bio) {
+        BIO_set_data(bio, t);
+    }
+    return bio;
+}
+
+ssl_transport *ssl_transport_make(conn_rec *c, ap_filter_t *in, ap_filter_t *out)
+{
+    ssl_transport *t = apr_pcalloc(c->pool, sizeof(*t));
+
+    t->c = c;
+    t->in = in;
+    t->out = out;
+    t->received = apr_brigade_create(c->pool, c->bucket_alloc);
+    t->to_send = apr_brigade_create(c->pool, c->bucket_alloc);
+    t->mode = APR_BLOCK_READ;
+    return t;
+}

@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ssl_engine_config.c - configuration records: created, merged, completed and
+ * compared by one table of fields per record, so that these never disagree.
+ */
+#include "ssl_config.h"
+
+#include "apr_file_info.h"
+
+/** What a field is made of, and how a virtual host inherits it. */
+typedef enum {
+    FIELD_INT,     /* int, SSL_UNSET until set */
+    FIELD_STRING,  /* const char *, NULL until set */
+    FIELD_FILE,    /* as FIELD_STRING; what it names is read at start */
+    FIELD_FILES,   /* array of const char *; a virtual host's own replace the inherited ones */
+    FIELD_STRINGS, /* array of const char *; inherited ones come first */
+    FIELD_CMDS     /* array of ssl_conf_cmd; inherited ones come first */
+} field_kind;
+
+typedef struct field {
+    apr_size_t offset;
+    field_kind kind;
+    int preset;   /* default of a FIELD_INT */
+    int in_ctx;   /* shapes the SSL_CTX of a server */
+} field;
+
+#define ROW(record, member, kind, preset, in_ctx) { offsetof(record, member), kind, preset, in_ctx }
+#define END_OF_FIELDS { 0, FIELD_INT, 0, -1 }
+
+#define TLS(member, kind, preset) ROW(ssl_tls_settings, member, kind, preset, 1)
+static const field tls_fields[] = {
+    TLS(protocols, FIELD_INT, SSL_PROTO_DEFAULT),
+    TLS(cipher_suite, FIELD_STRING, 0),
+    TLS(tls13_cipher_suites, FIELD_STRING, 0),
+    TLS(ca_file, FIELD_FILE, 0),
+    TLS(ca_path, FIELD_FILE, 0),
+    TLS(crl_file, FIELD_FILE, 0),
+    TLS(crl_path, FIELD_FILE, 0),
+    TLS(crl_check, FIELD_INT, SSL_CRLCHECK_NONE),
+    TLS(verify, FIELD_INT, SSL_CVERIFY_NONE),
+    TLS(verify_depth, FIELD_INT, 1),
+    END_OF_FIELDS
+};
+
+#define PROXY(member, kind, preset) ROW(ssl_proxy_config, member, kind, preset, 0)
+static const field proxy_fields[] = {
+    PROXY(engine, FIELD_INT, 0),
+    PROXY(cert_file, FIELD_FILE, 0),
+    PROXY(cert_path, FIELD_FILE, 0),
+    PROXY(chain_file, FIELD_FILE, 0),
+    PROXY(check_peer_expire, FIELD_INT, 1),
+    PROXY(check_peer_cn, FIELD_INT, 1),
+    PROXY(check_peer_name, FIELD_INT, 1),
+    END_OF_FIELDS
+};
+
+#define SERVER(member, kind, preset) ROW(ssl_server_config, member, kind, preset, 1)
+#define SERVER_ONLY(member, kind, preset) ROW(ssl_server_config, member, kind, preset, 0)
+static const field server_fields[] = {
+    SERVER_ONLY(engine, FIELD_INT, 0),
+    SERVER(cert_files, FIELD_FILES, 0),
+    SERVER(key_files, FIELD_FILES, 0),
+    SERVER(chain_file, FIELD_FILE, 0),
+    SERVER(ca_dn_file, FIELD_FILE, 0),
+    SERVER(ca_dn_path, FIELD_FILE, 0),
+    SERVER(honor_cipher_order, FIELD_INT, 0),
+    SERVER(compression, FIELD_INT, 0),
+    SERVER(insecure_renegotiation, FIELD_INT, 0),
+    SERVER_ONLY(strict_sni, FIELD_INT, 0),
+    SERVER(session_tickets, FIELD_INT, 1),
+    SERVER(session_timeout, FIELD_INT, 300),
+    SERVER(ticket_key_file, FIELD_FILE, 0),
+    SERVER(srp_verifier_file, FIELD_FILE, 0),
+    SERVER(srp_unknown_user_seed, FIELD_STRING, 0),
+    SERVER(conf_cmds, FIELD_CMDS, 0),
+    SERVER(ocsp.enable, FIELD_INT, SSL_OCSP_OFF),
+    SERVER_ONLY(ocsp.responder, FIELD_STRING, 0),
+    SERVER_ONLY(ocsp.proxy_url, FIELD_STRING, 0),
+    SERVER_ONLY(ocsp.responder_cert_file, FIELD_FILE, 0),
+    SERVER_ONLY(ocsp.override_responder, FIELD_INT, 0),
+    SERVER_ONLY(ocsp.no_verify, FIELD_INT, 0),
+    SERVER_ONLY(ocsp.use_nonce, FIELD_INT, 1),
+    SERVER_ONLY(ocsp.time_skew, FIELD_INT, 300),
+    SERVER_ONLY(ocsp.max_age, FIELD_INT, -1),
+    SERVER_ONLY(ocsp.timeout, FIELD_INT, 10),
+    SERVER_ONLY(stapling.enable, FIELD_INT, 0),
+    SERVER_ONLY(stapling.force_url, FIELD_STRING, 0),
+    SERVER_ONLY(stapling.time_skew, FIELD_INT, 300),
+    SERVER_ONLY(stapling.max_age, FIELD_INT, -1),
+    SERVER_ONLY(stapling.timeout, FIELD_INT, 10),
+    SERVER_ONLY(stapling.cache_timeout, FIELD_INT, 3600),
+    SERVER_ONLY(stapling.error_timeout, FIELD_INT, 600),
+    SERVER_ONLY(stapling.return_errors, FIELD_INT, 1),
+    SERVER_ONLY(stapling.fake_try_later, FIELD_INT, 1),
+    END_OF_FIELDS
+};
+
+/* options_* are missing here: they merge as masks, by a rule of their own. */
+#define DIR(member, kind, preset) ROW(ssl_dir_config, member, kind, preset, 0)
+static const field dir_fields[] = {
+    DIR(require_ssl, FIELD_INT, 0),
+    DIR(verify, FIELD_INT, SSL_CVERIFY_NONE),
+    DIR(verify_depth, FIELD_INT, 1),
+    DIR(cipher_suite, FIELD_STRING, 0),
+    DIR(user_name, FIELD_STRING, 0),
+    DIR(reneg_buffer_size, FIELD_INT, 131072),
+    DIR(requires, FIELD_STRINGS, 0),
+    END_OF_FIELDS
+};
+
+#define INT_AT(record, f) (*(int *)((char *)(record) + (f)->offset))
+#define STRING_AT(record, f) (*(const char **)((char *)(record) + (f)->offset))
+#define ARRAY_AT(record, f) (*(apr_array_header_t **)((char *)(record) + (f)->offset))
+
+static int is_last(const field *f)
+{
+    return f->in_ctx < 0;
+}
+
+static void fields_create(const field *f, void *record)
+{
+    for (; !is_last(f); f++) {
+        if (f->kind == FIELD_INT) {
+            INT_AT(record, f) = SSL_UNSET;
+        }
+    }
+}
+
+static apr_array_header_t *append_arrays(apr_pool_t *p, apr_array_header_t *base, apr_array_header_t *add)
+{
+    if (!base || !add) {
+        return add ? add : base;
+    }
+    return apr_array_append(p, base, add);
+}
+
+static void fields_merge(apr_pool_t *p, const field *f, void *base, void *add, void *result)
+{
+    for (; !is_last(f); f++) {
+        switch (f->kind) {
+        case FIELD_INT:
+            INT_AT(result, f) = SSL_OR(INT_AT(add, f), INT_AT(base, f));
+            break;
+        case FIELD_STRING:
+        case FIELD_FILE:
+            STRING_AT(result, f) = STRING_AT(add, f) ? STRING_AT(add, f) : STRING_AT(base, f);
+            break;
+        case FIELD_FILES:
+            ARRAY_AT(result, f) = ARRAY_AT(add, f) ? ARRAY_AT(add, f) : ARRAY_AT(base, f);
+            break;
+        case FIELD_STRINGS:
+        case FIELD_CMDS:
+            ARRAY_AT(result, f) = append_arrays(p, ARRAY_AT(base, f), ARRAY_AT(add, f));
+            break;
+        }
+    }
+}
+
+static void fields_complete(const field *f, void *record)
+{
+    for (; !is_last(f); f++) {
+        if (f->kind == FIELD_INT) {
+            INT_AT(record, f) = SSL_OR(INT_AT(record, f), f->preset);
+        }
+    }
+}
+
+/* A path and what tells whether its content is still the same. */
+static const char *file_stamp(apr_pool_t *p, const char *path)
+{
+    apr_finfo_t info;
+
+    if (!path || ssl_is_key_uri(path) || apr_stat(&info, path, APR_FINFO_NORM, p) != APR_SUCCESS) {
+        return path ? path : "-";
+    }
+    return apr_psprintf(p, "%s@%" APR_TIME_T_FMT "/%" APR_TIME_T_FMT "/%" APR_OFF_T_FMT "/%" APR_UINT64_T_FMT,
+                        path, info.mtime, info.ctime, info.size, (apr_uint64_t)info.inode);
+}
+
+static void sign_array(apr_pool_t *p, const field *f, apr_array_header_t *array, apr_array_header_t *parts)
+{
+    int i;
+
+    for (i = 0; array && i < array->nelts; i++) {
+        if (f->kind == FIELD_CMDS) {
+            ssl_conf_cmd *cmd = &APR_ARRAY_IDX(array, i, ssl_conf_cmd);
+
+            APR_ARRAY_PUSH(parts, const char *) = cmd->name;
+            APR_ARRAY_PUSH(parts, const char *) = file_stamp(p, cmd->value);
+        }
+        else {
+            APR_ARRAY_PUSH(parts, const char *) = file_stamp(p, APR_ARRAY_IDX(array, i, const char *));
+        }
+    }
+    APR_ARRAY_PUSH(parts, const char *) = "";
+}
+
+static void fields_sign(apr_pool_t *p, const field *f, const void *record, apr_array_header_t *parts)
+{
+    for (; !is_last(f); f++) {
+        if (!f->in_ctx) {
+            continue;
+        }
+        switch (f->kind) {
+        case FIELD_INT:
+            APR_ARRAY_PUSH(parts, const char *) = apr_itoa(p, INT_AT(record, f));
+            break;
+        case FIELD_STRING:
+            APR_ARRAY_PUSH(parts, const char *) = STRING_AT(record, f) ? STRING_AT(record, f) : "-";
+            break;
+        case FIELD_FILE:
+            APR_ARRAY_PUSH(parts, const char *) = file_stamp(p, STRING_AT(record, f));
+            break;
+        case FIELD_FILES:
+        case FIELD_STRINGS:
+        case FIELD_CMDS:
+            sign_array(p, f, ARRAY_AT(record, f), parts);
+            break;
+        }
+    }
+}
+
+const char *ssl_config_signature(apr_pool_t *p, const ssl_server_config *cfg)
+{
+    apr_array_header_t *parts = apr_array_make(p, 64, sizeof(const char *));
+
+    fields_sign(p, tls_fields, &cfg->tls, parts);
+    fields_sign(p, server_fields, cfg, parts);
+    return apr_array_pstrcat(p, parts, '\n');
+}
+
+static ssl_global_config *global_config;
+
+ssl_global_config *ssl_global(void)
+{
+    return global_config;
+}
+
+void ssl_config_begin(apr_pool_t *p)
+{
+    global_config = apr_pcalloc(p, sizeof(*global_config));
+    global_config->sni_policy = SSL_SNI_SECURE;
+    global_config->fips = SSL_UNSET;
+    global_config->random_sources = apr_array_make(p, 4, sizeof(ssl_random_source));
+    global_config->pending = apr_hash_make(p);
+}
+
+ssl_server_config *ssl_config_of(server_rec *s)
+{
+    return ap_get_module_config(s->module_config, &ssl_module);
+}
+
+ssl_dir_config *ssl_dir_config_of(request_rec *r)
+{
+    return ap_get_module_config(r->per_dir_config, &ssl_module);
+}
+
+int ssl_dir_options(request_rec *r)
+{
+    ssl_dir_config *dir = ssl_dir_config_of(r);
+
+    return (SSL_OR(dir->options_set, 0) | dir->options_add) & ~dir->options_del;
+}
+
+static void proxy_create(ssl_proxy_config *proxy)
+{
+    fields_create(tls_fields, &proxy->tls);
+    fields_create(proxy_fields, proxy);
+}
+
+static void proxy_merge(apr_pool_t *p, ssl_proxy_config *base, ssl_proxy_config *add, ssl_proxy_config *result)
+{
+    fields_merge(p, tls_fields, &base->tls, &add->tls, &result->tls);
+    fields_merge(p, proxy_fields, base, add, result);
+}
+
+void *ssl_config_server_create(apr_pool_t *p, server_rec *s)
+{
+    ssl_server_config *cfg = apr_pcalloc(p, sizeof(*cfg));
+
+    (void)s;
+    fields_create(tls_fields, &cfg->tls);
+    fields_create(server_fields, cfg);
+    proxy_create(&cfg->proxy);
+    return cfg;
+}
+
+void *ssl_config_server_merge(apr_pool_t *p, void *basev, void *addv)
+{
+    ssl_server_config *base = basev, *add = addv, *cfg = apr_pcalloc(p, sizeof(*cfg));
+
+    fields_merge(p, tls_fields, &base->tls, &add->tls, &cfg->tls);
+    fields_merge(p, server_fields, base, add, cfg);
+    proxy_merge(p, &base->proxy, &add->proxy, &cfg->proxy);
+    cfg->defined_at = add->defined_at ? add->defined_at : base->defined_at;
+    cfg->certs_at = add->certs_at ? add->certs_at : base->certs_at;
+    return cfg;
+}
+
+void *ssl_config_dir_create(apr_pool_t *p, char *path)
+{
+    ssl_dir_config *dir = apr_pcalloc(p, sizeof(*dir));
+
+    (void)path;
+    fields_create(dir_fields, dir);
+    dir->options_set = SSL_UNSET;
+    proxy_create(&dir->proxy);
+    return dir;
+}
+
+/* Absolute SSLOptions hide what was inherited; +/- ones change it. */
+static void merge_options(const ssl_dir_config *base, const ssl_dir_config *add, ssl_dir_config *dir)
+{
+    if (add->options_set != SSL_UNSET) {
+        dir->options_set = add->options_set;
+        dir->options_add = add->options_add;
+        dir->options_del = add->options_del;
+        return;
+    }
+    dir->options_set = base->options_set;
+    dir->options_add = (base->options_add & ~add->options_del) | add->options_add;
+    dir->options_del = (base->options_del & ~add->options_add) | add->options_del;
+}
+
+void *ssl_config_dir_merge(apr_pool_t *p, void *basev, void *addv)
+{
+    ssl_dir_config *base = basev, *add = addv, *dir = apr_pcalloc(p, sizeof(*dir));
+
+    fields_merge(p, dir_fields, base, add, dir);
+    merge_options(base, add, dir);
+    proxy_merge(p, &base->proxy, &add->proxy, &dir->proxy);
+    return dir;
+}
+
+void ssl_config_complete(server_rec *s)
+{
+    ssl_server_config *cfg = ssl_config_of(s);
+
+    fields_complete(tls_fields, &cfg->tls);
+    fields_complete(server_fields, cfg);
+    fields_complete(tls_fields, &cfg->proxy.tls);
+    fields_complete(proxy_fields, &cfg->proxy);
+}
+
+const char *ssl_config_place(cmd_parms *cmd)
+{
+    return apr_psprintf(cmd->pool, "%s:%d", cmd->directive->filename, cmd->directive->line_num);
+}
+
+int ssl_is_key_uri(const char *id)
+{
+    return ap_cstr_casecmpn(id, "pkcs11:", sizeof("pkcs11:") - 1) == 0;
+}
+
+/* The shortest leading part of PATH that cannot be entered or found. */
+static const char *faulty_part(apr_pool_t *p, const char *path, apr_status_t *why)
+{
+    const char *slash = path;
+    apr_finfo_t info;
+
+    while ((slash = strchr(slash + 1, '/')) != NULL) {
+        const char *part = apr_pstrmemdup(p, path, (apr_size_t)(slash - path));
+
+        *why = apr_stat(&info, part, APR_FINFO_TYPE, p);
+        if (*why != APR_SUCCESS && *why != APR_INCOMPLETE) {
+            return part;
+        }
+    }
+    return path;
+}
+
+const char *ssl_path_problem(apr_pool_t *p, const char *path, int directory)
+{
+    apr_finfo_t info;
+    apr_status_t why = apr_stat(&info, path, APR_FINFO_TYPE | APR_FINFO_SIZE, p);
+    char reason[120];
+
+    if (why != APR_SUCCESS && why != APR_INCOMPLETE) {
+        const char *part;
+
+        apr_strerror(why, reason, sizeof(reason));
+        part = faulty_part(p, path, &why);
+        return strcmp(part, path) == 0 ? apr_pstrdup(p, reason)
+                                       : apr_psprintf(p, "%s, because of '%s'", reason, part);
+    }
+    if (directory) {
+        return info.filetype == APR_DIR ? NULL : "it is not a directory";
+    }
+    if (info.filetype == APR_DIR) {
+        return "it is a directory";
+    }
+    return info.filetype != APR_PIPE && info.size == 0 ? "it is empty" : NULL;
+}

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ssl_engine_ctx.c - from the settings of a virtual host to an SSL_CTX.
+ *
+ * An SSL_CTX is shared by all hosts whose settings are equal, and kept for the
+ * process, so that httpd's second reading of the configuration at start and
+ * each graceful restart only build what has changed.  It therefore knows no
+ * server_rec: callbacks find theirs through the connection.
+ */
+#include "ssl_conn.h"
+#include "ssl_ctx.h"
+#include "ssl_log.h"
+#include "ssl_scache.h"
+#include "ssl_verify.h"
+#include "mod_ssl_openssl.h"
+
+#include "apr_optional_hooks.h"
+#include "http_main.h"
+
+#define CACHE_KEY "mod_ssl:contexts"
+
+/** A kept SSL_CTX.  Allocated by malloc: entries come and go for the life of the process. */
+typedef struct kept_ctx {
+    SSL_CTX *ctx;
+    char *signature;
+    int in_use; /* by the configuration that is being made */
+} kept_ctx;
+
+/* Outlives this module's code, which httpd unloads between readings of the
+ * configuration: so it holds no address of ours. */
+static apr_hash_t *kept_contexts(void)
+{
+    apr_pool_t *process = ap_server_conf->process->pool;
+    void *data = NULL;
+
+    apr_pool_userdata_get(&data, CACHE_KEY, process);
+    if (!data) {
+        data = apr_hash_make(process);
+        apr_pool_userdata_setn(data, CACHE_KEY, apr_pool_cleanup_null, process);
+    }
+    return data;
+}
+
+static apr_status_t fail(ssl_ctx_build *b, const char *message)
+{
+    ap_log_error(APLOG_MARK, APLOG_EMERG, 0, b->server, "%s: %s", b->id, message);
+    ssl_log_queue(APLOG_MARK, APLOG_EMERG, b->server);
+    return APR_EGENERAL;
+}
+
+/* --- protocols and options ------------------------------------------------ */
+
+static const struct {
+    int bit;
+    int version;
+} versions[] = {
+    { SSL_PROTO_SSLV3, SSL3_VERSION },
+    { SSL_PROTO_TLSV1, TLS1_VERSION },
+    { SSL_PROTO_TLSV1_1, TLS1_1_VERSION },
+    { SSL_PROTO_TLSV1_2, TLS1_2_VERSION },
+    { SSL_PROTO_TLSV1_3, TLS1_3_VERSION },
+};
+
+/* The bounds of what is allowed.  Where SSLProtocol leaves a hole, what lies
+ * below it is not allowed either, as it always has been. */
+static apr_status_t set_protocols(ssl_ctx_build *b)
+{
+    int protocols = b->cfg->tls.protocols, low = 0, high = 0, i;
+
+    for (i = (int)(sizeof(versions) / sizeof(versions[0])) - 1; i >= 0; i--) {
+        if (protocols & versions[i].bit) {
+            high = high ? high : versions[i].version;
+            low = versions[i].version;
+        }
+        else if (high) {
+            break;
+        }
+    }
+    if (!low) {
+        ap_log_error(APLOG_MARK, APLOG_EMERG, 0, b->server,
+                     APLOGNO(02231) "%s: No SSL protocols available [hint: SSLProtocol]", b->id);
+        return APR_EGENERAL;
+    }
+    SSL_CTX_set_min_proto_version(b->ctx, low);
+    SSL_CTX_set_max_proto_version(b->ctx, high);
+    return APR_SUCCESS;
+}
+
+static void set_options(ssl_ctx_build *b)
+{
+    const ssl_server_config *cfg = b->cfg;
+    uint64_t options = SSL_OP_ALL | SSL_OP_NO_SESSION_RESUMPTION_ON_RENEGOTIATION;
+
+    /* A client may close its half without close_notify and still wait for the answer. */
+    options |= SSL_OP_IGNORE_UNEXPECTED_EOF;
+
+    options |= cfg->compression ? 0 : SSL_OP_NO_COMPRESSION;
+    options |= cfg->session_tickets ? 0 : SSL_OP_NO_TICKET;
+    options |= cfg->honor_cipher_order ? SSL_OP_CIPHER_SERVER_PREFERENCE : 0;
+    options |= cfg->insecure_renegotiation ? SSL_OP_ALLOW_UNSAFE_LEGACY_RENEGOTIATION : 0;
+    SSL_CTX_set_options(b->ctx, options);
+    if (cfg->compression) {
+        SSL_CTX_clear_options(b->ctx, SSL_OP_NO_COMPRESSION);
+    }
+    /* Records go through brigades that may move; idle connections keep no buffers. */
+    SSL_CTX_set_mode(b->ctx, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+    /* A ticket that nothing could resume is not worth its bytes. */
+    if (!cfg->session_tickets && !ssl_global()->session_cache) {
+        SSL_CTX_set_num_tickets(b->ctx, 0);
+    }
+}
+
+static apr_status_t set_ciphers(ssl_ctx_build *b)
+{
+    const ssl_tls_settings *tls = &b->cfg->tls;
+
+    if (tls->cipher_suite && !SSL_CTX_set_cipher_list(b->ctx, tls->cipher_suite)) {
+        return fail(b, APLOGNO(01898) "Unable to configure permitted SSL ciphers: SSLCipherSuite names none that "
+                       "this OpenSSL has");
+    }
+    if (tls->tls13_cipher_suites && !SSL_CTX_set_ciphersuites(b->ctx, tls->tls13_cipher_suites)) {
+        return fail(b, APLOGNO(10127) "Unable to configure permitted TLSv1.3 ciphers: SSLCipherSuite TLSv1.3 names "
+                       "one that this OpenSSL has not");
+    }
+    return APR_SUCCESS;
+}
+
+/* --- SSLOpenSSLConfCmd ------------------------------------------------------ */
+
+static int run_conf_cmd(ssl_ctx_build *b, SSL_CONF_CTX *conf, const ssl_conf_cmd *cmd)
+{
+    int rv = SSL_CONF_cmd(conf, cmd->name, cmd->value);
+
+    if (rv > 0) {
+        return 1;
+    }
+    ap_log_error(APLOG_MARK, APLOG_EMERG, 0, b->server,
+                 APLOGNO(02407) "%s: SSLOpenSSLConfCmd \"%s %s\" failed: %s", b->id, cmd->name, cmd->value,
+                 rv == -2 ? "OpenSSL does not know this command for a server" :
+                 rv == -3 ? "it needs a value" : "OpenSSL does not accept this value");
+    ssl_log_queue(APLOG_MARK, APLOG_EMERG, b->server);
+    return 0;
+}
+
+static apr_status_t run_conf_cmds(ssl_ctx_build *b)
+{
+    apr_array_header_t *cmds = b->cfg->conf_cmds;
+    SSL_CONF_CTX *conf;
+    int i, ok = 1;
+
+    if (!cmds) {
+        return APR_SUCCESS;
+    }
+    conf = SSL_CONF_CTX_new();
+    SSL_CONF_CTX_set_flags(conf, SSL_CONF_FLAG_FILE | SSL_CONF_FLAG_SERVER | SSL_CONF_FLAG_CERTIFICATE |
+                                     SSL_CONF_FLAG_SHOW_ERRORS);
+    SSL_CONF_CTX_set_ssl_ctx(conf, b->ctx);
+    for (i = 0; ok && i < cmds->nelts; i++) {
+        ok = run_conf_cmd(b, conf, &APR_ARRAY_IDX(cmds, i, ssl_conf_cmd));
+    }
+    if (ok && !SSL_CONF_CTX_finish(conf)) {
+        fail(b, APLOGNO(02547) "SSLOpenSSLConfCmd: the commands together do not make a valid configuration");
+        ok = 0;
+    }
+    SSL_CONF_CTX_free(conf);
+    return ok ? APR_SUCCESS : APR_EGENERAL;
+}
+
+/* --- the whole -------------------------------------------------------------- */
+
+static apr_status_t check_has_cert(ssl_ctx_build *b)
+{
+    if (SSL_CTX_get0_certificate(b->ctx) || (b->cfg->cert_files && b->cfg->cert_files->nelts)) {
+        return APR_SUCCESS;
+    }
+    ap_log_error(APLOG_MARK, APLOG_EMERG, 0, b->server,
+                 APLOGNO(02572) "Failed to configure at least one certificate and key for %s: SSLEngine is on (%s), "
+                 "but no SSLCertificateFile applies", b->id, b->cfg->defined_at ? b->cfg->defined_at : "inherited");
+    return APR_EGENERAL;
+}
+
+/* Addresses of ours: set again when a kept SSL_CTX is used by reloaded code. */
+static void set_callbacks(SSL_CTX *ctx, const ssl_server_config *cfg)
+{
+    SSL_CTX_set_client_hello_cb(ctx, ssl_sni_client_hello, NULL);
+    SSL_CTX_set_tlsext_servername_callback(ctx, ssl_sni_servername);
+    SSL_CTX_set_alpn_select_cb(ctx, ssl_sni_alpn_select, NULL);
+    SSL_CTX_set_info_callback(ctx, ssl_log_info_callback);
+    SSL_CTX_set_verify(ctx, SSL_CTX_get_verify_mode(ctx), ssl_verify_callback);
+    ssl_scache_setup(ctx, cfg->session_timeout);
+}
+
+static apr_status_t build(ssl_ctx_build *b)
+{
+    static apr_status_t (*const steps[])(ssl_ctx_build *) = {
+        set_protocols, set_ciphers, ssl_verify_setup, ssl_certs_load, run_conf_cmds, check_has_cert
+    };
+    size_t i;
+
+    ERR_clear_error();
+    b->ctx = SSL_CTX_new(TLS_server_method());
+    if (!b->ctx) {
+        return fail(b, "OpenSSL cannot make an SSL_CTX");
+    }
+    set_options(b);
+    SSL_CTX_set_dh_auto(b->ctx, 1);
+    for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        if (steps[i](b) != APR_SUCCESS) {
+            SSL_CTX_free(b->ctx);
+            b->ctx = NULL;
+            return APR_EGENERAL;
+        }
+    }
+    return APR_SUCCESS;
+}
+
+/* Files below a directory of CAs or CRLs are not all looked at here: such
+ * settings are built anew each time. */
+static int may_be_kept(const ssl_server_config *cfg)
+{
+    return !cfg->tls.ca_path && !cfg->tls.crl_path && !cfg->ca_dn_path && !apr_optional_hook_get("init_server");
+}
+
+static void keep(const char *signature, SSL_CTX *ctx)
+{
+    kept_ctx *entry = ap_malloc(sizeof(*entry));
+    apr_hash_t *all = kept_contexts();
+    kept_ctx *old = apr_hash_get(all, signature, APR_HASH_KEY_STRING);
+
+    if (old) {
+        apr_hash_set(all, old->signature, APR_HASH_KEY_STRING, NULL);
+        SSL_CTX_free(old->ctx);
+        free(old->signature);
+        free(old);
+    }
+    entry->ctx = ctx;
+    entry->in_use = 1;
+    entry->signature = strdup(signature);
+    apr_hash_set(all, entry->signature, APR_HASH_KEY_STRING, entry);
+}
+
+/* An SSL_CTX that can't be kept is freed with the configuration that made it. */
+static apr_status_t free_ctx(void *ctx)
+{
+    SSL_CTX_free(ctx);
+    return APR_SUCCESS;
+}
+
+SSL_CTX *ssl_ctx_for_server(server_rec *s, const char *id, apr_pool_t *ptemp, const char **signature)
+{
+    ssl_ctx_build b = { .server = s, .cfg = ssl_config_of(s), .id = id, .p = ptemp };
+    kept_ctx *found;
+
+    *signature = apr_pstrcat(ptemp, ssl_config_signature(ptemp, b.cfg),
+                             ssl_global()->session_cache ? "\ncache" : "\nno cache", NULL);
+    found = may_be_kept(b.cfg) ? apr_hash_get(kept_contexts(), *signature, APR_HASH_KEY_STRING) : NULL;
+    if (found) {
+        if (!found->in_use) {
+            found->in_use = 1;
+            set_callbacks(found->ctx, b.cfg);
+        }
+        return found->ctx;
+    }
+    if (build(&b) != APR_SUCCESS) {
+        return NULL;
+    }
+    set_callbacks(b.ctx, b.cfg);
+    if (may_be_kept(b.cfg)) {
+        keep(*signature, b.ctx);
+    }
+    else {
+        apr_pool_cleanup_register(s->process->pconf, b.ctx, free_ctx, apr_pool_cleanup_null);
+    }
+    return b.ctx;
+}
+
+void ssl_ctx_sweep(apr_pool_t *ptemp)
+{
+    apr_hash_t *all = kept_contexts();
+    apr_hash_index_t *i;
+
+    for (i = apr_hash_first(ptemp, all); i; i = apr_hash_next(i)) {
+        kept_ctx *entry = apr_hash_this_val(i);
+
+        if (entry->in_use) {
+            entry->in_use = 0;
+            continue;
+        }
+        apr_hash_set(all, entry->signature, APR_HASH_KEY_STRING, NULL);
+        SSL_CTX_free(entry->ctx);
+        free(entry->signature);
+        free(entry);
+    }
+}

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ssl_engine_init.c - post_config and child_init: from records of directives
+ * to virtual hosts that can serve.
+ */
+#include "ssl_conn.h"
+#include "ssl_ctx.h"
+#include "ssl_filter.h"
+#include "ssl_log.h"
+#include "ssl_scache.h"
+#include "mod_ssl_openssl.h"
+
+#include "ap_mpm.h"
+#include "http_main.h"
+#include "http_ssl.h"
+
+#include <openssl/evp.h>
+#include <openssl/provider.h>
+
+APR_IMPLEMENT_OPTIONAL_HOOK_RUN_ALL(ssl, SSL, int, add_cert_files,
+                                    (server_rec *s, apr_pool_t *p, apr_array_header_t *cert_files,
+                                     apr_array_header_t *key_files),
+                                    (s, p, cert_files, key_files), OK, DECLINED)
+APR_IMPLEMENT_OPTIONAL_HOOK_RUN_ALL(ssl, SSL, int, add_fallback_cert_files,
+                                    (server_rec *s, apr_pool_t *p, apr_array_header_t *cert_files,
+                                     apr_array_header_t *key_files),
+                                    (s, p, cert_files, key_files), OK, DECLINED)
+APR_IMPLEMENT_OPTIONAL_HOOK_RUN_ALL(ssl, SSL, int, init_server,
+                                    (server_rec *s, apr_pool_t *p, int is_proxy, SSL_CTX *ctx),
+                                    (s, p, is_proxy, ctx), OK, DECLINED)
+APR_IMPLEMENT_OPTIONAL_HOOK_RUN_ALL(ssl, SSL, int, pre_handshake, (conn_rec *c, SSL *ssl, int is_proxy),
+                                    (c, ssl, is_proxy), OK, DECLINED)
+APR_IMPLEMENT_OPTIONAL_HOOK_RUN_ALL(ssl, SSL, int, proxy_post_handshake, (conn_rec *c, SSL *ssl), (c, ssl), OK,
+                                    DECLINED)
+
+const char *ssl_server_id(apr_pool_t *p, server_rec *s)
+{
+    unsigned int port = s->port ? s->port : s->addrs && s->addrs->host_port ? s->addrs->host_port : 443;
+
+    return apr_psprintf(p, "%s:%u", s->server_hostname ? s->server_hostname : "(no ServerName)", port);
+}
+
+/* --- the whole server -------------------------------------------------------- */
+
+static apr_status_t enable_fips(server_rec *s)
+{
+    if (ssl_global()->fips != 1 || EVP_default_properties_is_fips_enabled(NULL)) {
+        return APR_SUCCESS;
+    }
+    if (!OSSL_PROVIDER_load(NULL, "fips") || !EVP_default_properties_enable_fips(NULL, 1)) {
+        ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s,
+                     APLOGNO(01885) "SSLFIPS on: OpenSSL's FIPS provider cannot be used: is it installed and named in "
+                     "OpenSSL's configuration file?");
+        ssl_log_queue(APLOG_MARK, APLOG_EMERG, s);
+        return APR_EGENERAL;
+    }
+    ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s, APLOGNO(01884) "Operating in SSL FIPS mode");
+    return APR_SUCCESS;
+}
+
+/* Directives that only parse so far are named, once for each start. */
+static void say_pending(server_rec *s, apr_pool_t *ptemp)
+{
+    apr_hash_t *pending = ssl_global()->pending;
+    const char *names = "";
+    apr_hash_index_t *i;
+
+    for (i = apr_hash_first(ptemp, pending); i; i = apr_hash_next(i)) {
+        names = apr_pstrcat(ptemp, names, *names ? ", " : "", apr_hash_this_val(i), NULL);
+    }
+    if (*names) {
+        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s, "accepted, but without effect in this version of %s: %s",
+                     SSL_MODULE_VERSION, names);
+    }
+}
+
+/* --- virtual hosts -------------------------------------------------------------- */
+
+/* Where SSLProtocol is set neither for a name-based virtual host nor globally,
+ * the first virtual host of its address rules (manual, SSLProtocol). */
+static void inherit_protocols(server_rec *main_server, server_rec *s)
+{
+    ssl_server_config *cfg = ssl_config_of(s), *first;
+    server_rec *other;
+
+    if (!cfg || s == main_server || cfg->tls.protocols != SSL_UNSET || !s->addrs) {
+        return;
+    }
+    for (other = main_server->next; other && other != s; other = other->next) {
+        first = ssl_config_of(other);
+        if (other->addrs && other->addrs->host_port == s->addrs->host_port && first->engine == 1 &&
+            apr_sockaddr_equal(other->addrs->host_addr, s->addrs->host_addr)) {
+            cfg->tls.protocols = first->tls.protocols;
+            return;
+        }
+    }
+}
+
+/* Certificates that other modules (mod_md) bring for S; a stopgap if there are no others. */
+static int add_foreign_certs(server_rec *s, apr_pool_t *p)
+{
+    ssl_server_config *cfg = ssl_config_of(s);
+    apr_array_header_t *certs = apr_array_make(p, 2, sizeof(const char *));
+    apr_array_header_t *keys = apr_array_make(p, 2, sizeof(const char *));
+    int fallback = 0;
+
+    if (cfg->cert_files) {
+        apr_array_cat(certs, cfg->cert_files);
+    }
+    if (cfg->key_files) {
+        apr_array_cat(keys, cfg->key_files);
+    }
+    ssl_run_add_cert_files(s, p, certs, keys);
+    ap_ssl_add_cert_files(s, p, certs, keys);
+    if (certs->nelts == 0) {
+        ssl_run_add_fallback_cert_files(s, p, certs, keys);
+        ap_ssl_add_fallback_cert_files(s, p, certs, keys);
+        fallback = certs->nelts > 0;
+    }
+    cfg->cert_files = certs;
+    cfg->key_files = keys;
+    return fallback;
+}
+
+/* What a session must have been made with to be resumed here: this virtual
+ * host, and its demands on the client's certificate. */
+static void make_session_id_context(ssl_host *host, apr_pool_t *ptemp)
+{
+    const ssl_server_config *cfg = ssl_config_of(host->server);
+    const ssl_tls_settings *tls = &cfg->tls;
+    const char *text =
+        apr_psprintf(ptemp, "%s\n%s\n%d\n%d\n%d\n%d\n%s\n%s\n%s\n%s\n%d", host->id,
+                     host->server->defn_name ? host->server->defn_name : "", tls->verify, tls->verify_depth,
+                     tls->crl_check, cfg->ocsp.enable, tls->ca_file ? tls->ca_file : "",
+                     tls->ca_path ? tls->ca_path : "", tls->crl_file ? tls->crl_file : "",
+                     tls->crl_path ? tls->crl_path : "", host->server->defn_line_number);
+
+    EVP_Digest(text, strlen(text), host->session_id_context, NULL, EVP_sha256(), NULL);
+}
+
+static apr_status_t make_host(server_rec *s, apr_pool_t *p, apr_pool_t *ptemp)
+{
+    ssl_server_config *cfg = ssl_config_of(s);
+    ssl_host *host = apr_pcalloc(p, sizeof(*host));
+
+    host->server = s;
+    host->id = ssl_server_id(p, s);
+    ap_log_error(APLOG_MARK, APLOG_INFO, 0, s, APLOGNO(01914) "Configuring server %s for SSL protocol", host->id);
+    host->fallback_cert = add_foreign_certs(s, p);
+    host->ctx = ssl_ctx_for_server(s, host->id, ptemp, &host->signature);
+    if (!host->ctx) {
+        return APR_EGENERAL;
+    }
+    make_session_id_context(host, ptemp);
+    cfg->host = host;
+    ssl_run_init_server(s, p, 0, host->ctx);
+    return APR_SUCCESS;
+}
+
+static apr_status_t make_hosts(server_rec *main_server, apr_pool_t *p, apr_pool_t *ptemp)
+{
+    apr_status_t rv = APR_SUCCESS;
+    int any_tls = 0;
+    server_rec *s;
+
+    for (s = main_server; s; s = s->next) {
+        inherit_protocols(main_server, s);
+    }
+    for (s = main_server; s && rv == APR_SUCCESS; s = s->next) {
+        ssl_config_complete(s);
+        if (ssl_config_of(s)->engine == 1) {
+            any_tls = 1;
+            rv = make_host(s, p, ptemp);
+        }
+    }
+    ssl_plain_init(any_tls);
+    return rv;
+}
+
+/* --- hooks -------------------------------------------------------------------------- */
+
+int ssl_init_module(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
+{
+    apr_status_t rv;
+
+    (void)plog;
+    ssl_transport_init(p);
+    rv = enable_fips(s);
+    if (rv == APR_SUCCESS && ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_CREATE_PRE_CONFIG) {
+        rv = ssl_scache_init(s, p);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = make_hosts(s, p, ptemp);
+    }
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s, APLOGNO(02312) "Fatal error initialising mod_ssl, exiting.");
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    ssl_ctx_sweep(ptemp);
+    ssl_sni_index_build(s, p, ptemp);
+    if (ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_CREATE_PRE_CONFIG) {
+        say_pending(s, ptemp);
+    }
+    ap_add_version_component(p, SSL_MODULE_VERSION);
+    ap_add_version_component(p, apr_psprintf(p, "OpenSSL/%s", OpenSSL_version(OPENSSL_VERSION_STRING)));
+    ap_log_error(APLOG_MARK, APLOG_INFO, 0, s, APLOGNO(01876) "%s compiled against Server: %s, Library: %s",
+                 SSL_MODULE_VERSION, AP_SERVER_BASEVERSION, OPENSSL_VERSION_TEXT);
+    return OK;
+}
+
+void ssl_init_child(apr_pool_t *p, server_rec *s)
+{
+    ssl_scache_init_child(s, p);
+}

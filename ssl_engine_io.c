@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ssl_engine_io.c - the filter pair: plaintext on httpd's side of a connection.
+ *
+ * Output.  Small pieces are gathered into full records, across calls, until
+ * something asks for them to leave (FLUSH, the end of a response, a source
+ * that makes us wait); large ones, files included, are encrypted in full
+ * records straight from where they are.
+ *
+ * Input.  Plaintext that was decrypted and not asked for yet stays in
+ * `plain`; all modes take from there, and refill it.
+ */
+#include <unistd.h>
+
+#include "apr_portable.h"
+
+#include "ssl_conn.h"
+#include "ssl_ctx.h"
+#include "ssl_filter.h"
+#include "ssl_log.h"
+
+#define FILTER_NAME "SSL/TLS Filter"
+
+/* Plaintext of a full record (RFC 8446, 5.1). */
+#define RECORD SSL3_RT_MAX_PLAIN_LENGTH
+
+/* Read from a file at a time: four records, one write to the network. */
+#define FILE_CHUNK (4 * RECORD)
+
+/* What a read of lines asks for: it fits an allocator's page. */
+#define LINE_CHUNK 8000
+
+static ap_filter_rec_t *input_filter, *output_filter;
+
+/** Both filters of a connection share this. */
+typedef struct io_ctx {
+    ssl_conn *conn;
+    apr_bucket_brigade *plain; /* decrypted, not yet asked for */
+    char *record;              /* to be encrypted: gathered small pieces, or NULL */
+    apr_size_t gathered;       /* bytes in record */
+} io_ctx;
+
+/* --- input ------------------------------------------------------------------------ */
+
+/* Without TLS the network's bytes are the plaintext. */
+static apr_status_t fill_unencrypted(io_ctx *io)
+{
+    ssl_transport *t = io->conn->transport;
+
+    if (APR_BRIGADE_EMPTY(t->received)) {
+        apr_status_t rv = ssl_transport_fetch(t);
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+    }
+    APR_BRIGADE_CONCAT(io->plain, t->received);
+    return APR_SUCCESS;
+}
+
+/* Decrypts some more, at most SIZE bytes, into io->plain. */
+static apr_status_t fill(io_ctx *io, apr_read_type_e block, apr_size_t size)
+{
+    ssl_conn *conn = io->conn;
+    apr_bucket_alloc_t *alloc = conn->c->bucket_alloc;
+    apr_status_t rv;
+    char *buffer;
+    int n;
+
+    conn->transport->mode = block;
+    if (conn->plain_http) {
+        return fill_unencrypted(io);
+    }
+    buffer = apr_bucket_alloc(size, alloc);
+    do {
+        ERR_clear_error();
+        n = SSL_read(conn->ssl, buffer, (int)size);
+        rv = n > 0 ? APR_SUCCESS : ssl_conn_result(conn, n, "reading");
+    } while (APR_STATUS_IS_EAGAIN(rv) && block == APR_BLOCK_READ);
+    if (rv != APR_SUCCESS) {
+        apr_bucket_free(buffer);
+        return rv;
+    }
+    APR_BRIGADE_INSERT_TAIL(io->plain, apr_bucket_heap_create(buffer, (apr_size_t)n, apr_bucket_free, alloc));
+    return APR_SUCCESS;
+}
+
+static apr_status_t need_bytes(io_ctx *io, apr_read_type_e block, apr_size_t size)
+{
+    return APR_BRIGADE_EMPTY(io->plain) ? fill(io, block, size) : APR_SUCCESS;
+}
+
+/* How much to decrypt when the caller wants READBYTES. */
+static apr_size_t chunk_for(apr_off_t readbytes)
+{
+    return readbytes <= 0 || readbytes >= RECORD ? RECORD : readbytes < LINE_CHUNK ? LINE_CHUNK : (apr_size_t)readbytes;
+}
+
+static apr_status_t take_bytes(io_ctx *io, apr_bucket_brigade *bb, apr_read_type_e block, apr_off_t readbytes)
+{
+    apr_status_t rv = need_bytes(io, block, chunk_for(readbytes));
+    apr_bucket *after;
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    rv = apr_brigade_partition(io->plain, readbytes, &after);
+    if (rv != APR_SUCCESS && rv != APR_INCOMPLETE) {
+        return rv;
+    }
+    while (APR_BRIGADE_FIRST(io->plain) != after) {
+        apr_bucket *e = APR_BRIGADE_FIRST(io->plain);
+        APR_BUCKET_REMOVE(e);
+        APR_BRIGADE_INSERT_TAIL(bb, e);
+    }
+    return APR_SUCCESS;
+}
+
+static apr_status_t peek_bytes(io_ctx *io, apr_bucket_brigade *bb, apr_read_type_e block, apr_off_t readbytes)
+{
+    apr_status_t rv = need_bytes(io, block, chunk_for(readbytes));
+    apr_bucket *e, *after, *copy;
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    rv = apr_brigade_partition(io->plain, readbytes, &after);
+    if (rv != APR_SUCCESS && rv != APR_INCOMPLETE) {
+        return rv;
+    }
+    for (e = APR_BRIGADE_FIRST(io->plain); e != after; e = APR_BUCKET_NEXT(e)) {
+        rv = apr_bucket_copy(e, &copy);
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+        APR_BRIGADE_INSERT_TAIL(bb, copy);
+    }
+    return APR_SUCCESS;
+}
+
+static int ends_with_newline(apr_bucket_brigade *bb)
+{
+    const char *data;
+    apr_size_t len;
+
+    return !APR_BRIGADE_EMPTY(bb) &&
+           apr_bucket_read(APR_BRIGADE_LAST(bb), &data, &len, APR_NONBLOCK_READ) == APR_SUCCESS && len > 0 &&
+           data[len - 1] == '\n';
+}
+
+/* Up to and with LF; less at the end of input or past HUGE_STRING_LEN, as the
+ * core's own filter has it. */
+static apr_status_t take_line(io_ctx *io, apr_bucket_brigade *bb, apr_read_type_e block)
+{
+    apr_off_t length = 0;
+    apr_status_t rv = APR_SUCCESS;
+
+    while (!ends_with_newline(bb) && length < HUGE_STRING_LEN) {
+        rv = need_bytes(io, block, LINE_CHUNK);
+        if (rv == APR_SUCCESS) {
+            rv = apr_brigade_split_line(bb, io->plain, block, HUGE_STRING_LEN - length);
+        }
+        if (rv != APR_SUCCESS) {
+            break;
+        }
+        apr_brigade_length(bb, 1, &length);
+    }
+    return APR_BRIGADE_EMPTY(bb) ? rv : APR_SUCCESS;
+}
+
+/* Drops CR and LF before the next request. */
+static apr_status_t eat_newlines(io_ctx *io, apr_read_type_e block)
+{
+    for (;;) {
+        apr_status_t rv = need_bytes(io, block, LINE_CHUNK);
+        const char *data;
+        apr_size_t len, n = 0;
+        apr_bucket *e;
+
+        if (rv != APR_SUCCESS) {
+            return APR_STATUS_IS_EAGAIN(rv) ? APR_SUCCESS : rv;
+        }
+        e = APR_BRIGADE_FIRST(io->plain);
+        rv = apr_bucket_read(e, &data, &len, APR_BLOCK_READ);
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+        while (n < len && (data[n] == '\r' || data[n] == '\n')) {
+            n++;
+        }
+        if (n < len) {
+            apr_bucket_split(e, n);
+        }
+        if (n > 0) {
+            apr_bucket_delete(e);
+        }
+        if (n < len) {
+            return APR_SUCCESS;
+        }
+    }
+}
+
+/* Everything until the peer has no more: the caller wants it all at once. */
+static apr_status_t take_all(io_ctx *io, apr_bucket_brigade *bb, apr_read_type_e block)
+{
+    apr_status_t rv;
+
+    do {
+        rv = need_bytes(io, block, RECORD);
+        APR_BRIGADE_CONCAT(bb, io->plain);
+    } while (rv == APR_SUCCESS);
+    return APR_BRIGADE_EMPTY(bb) ? rv : APR_SUCCESS;
+}
+
+static apr_status_t filter_in(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_t mode, apr_read_type_e block,
+                              apr_off_t readbytes)
+{
+    io_ctx *io = f->ctx;
+    apr_status_t rv;
+
+    if (APR_BRIGADE_EMPTY(io->plain)) {
+        rv = ssl_conn_progress(io->conn, SSL_CONN_ESTABLISHED, block);
+        if (rv != APR_SUCCESS || mode == AP_MODE_INIT) {
+            return rv;
+        }
+    }
+    switch (mode) {
+    case AP_MODE_READBYTES:
+        return take_bytes(io, bb, block, readbytes);
+    case AP_MODE_SPECULATIVE:
+        return peek_bytes(io, bb, block, readbytes);
+    case AP_MODE_GETLINE:
+        return take_line(io, bb, block);
+    case AP_MODE_EATCRLF:
+        return eat_newlines(io, block);
+    case AP_MODE_EXHAUSTIVE:
+        return take_all(io, bb, block);
+    case AP_MODE_INIT:
+        return APR_SUCCESS;
+    }
+    return APR_ENOTIMPL;
+}
+
+/* --- output ------------------------------------------------------------------------- */
+
+static apr_status_t encrypt(io_ctx *io, const char *data, apr_size_t len)
+{
+    ssl_conn *conn = io->conn;
+    apr_status_t rv = APR_SUCCESS;
+    size_t done = 0;
+    int ok = 1;
+
+    conn->transport->mode = APR_BLOCK_READ;
+    while (len > 0 && (rv == APR_SUCCESS || APR_STATUS_IS_EAGAIN(rv))) {
+        ERR_clear_error();
+        ok = SSL_write_ex(conn->ssl, data, len, &done);
+        rv = ok ? APR_SUCCESS : ssl_conn_result(conn, ok, "writing");
+        if (ok) {
+            data += done;
+            len -= done;
+        }
+    }
+    return rv;
+}
+
+/* The gathered pieces become a record. */
+static apr_status_t encrypt_gathered(io_ctx *io)
+{
+    apr_status_t rv = APR_SUCCESS;
+
+    if (io->gathered) {
+        rv = encrypt(io, io->record, io->gathered);
+        io->gathered = 0;
+    }
+    if (io->record) {
+        apr_bucket_free(io->record);
+        io->record = NULL;
+    }
+    return rv;
+}
+
+static void gather(io_ctx *io, const char *data, apr_size_t len)
+{
+    if (!io->record) {
+        io->record = apr_bucket_alloc(RECORD, io->conn->c->bucket_alloc);
+    }
+    memcpy(io->record + io->gathered, data, len);
+    io->gathered += len;
+}
+
+static apr_status_t put(io_ctx *io, const char *data, apr_size_t len)
+{
+    apr_status_t rv = APR_SUCCESS;
+
+    if (io->gathered) {
+        apr_size_t room = RECORD - io->gathered, n = len < room ? len : room;
+
+        gather(io, data, n);
+        data += n;
+        len -= n;
+        if (n == room) {
+            rv = encrypt(io, io->record, RECORD);
+            io->gathered = 0;
+        }
+    }
+    if (rv == APR_SUCCESS && len >= RECORD) {
+        apr_size_t whole = len - len % RECORD;
+
+        rv = encrypt(io, data, whole);
+        data += whole;
+        len -= whole;
+    }
+    if (rv == APR_SUCCESS && len) {
+        gather(io, data, len);
+    }
+    return rv;
+}
+
+static apr_status_t send_all(io_ctx *io, int flush)
+{
+    apr_status_t rv = encrypt_gathered(io);
+
+    return rv == APR_SUCCESS ? ssl_transport_send(io->conn->transport, flush) : rv;
+}
+
+/* Files are read here: buckets would be read, and so encrypted, 8000 bytes at a time. */
+static apr_status_t put_file(io_ctx *io, apr_bucket *e)
+{
+    apr_bucket_file *file = e->data;
+    apr_off_t at = e->start, end = e->start + (apr_off_t)e->length;
+    apr_size_t size = end - at < FILE_CHUNK ? (apr_size_t)(end - at) : FILE_CHUNK;
+    apr_status_t rv = APR_SUCCESS;
+    char *chunk;
+    apr_os_file_t fd;
+
+    apr_os_file_get(&fd, file->fd);
+    chunk = apr_bucket_alloc(size, io->conn->c->bucket_alloc);
+    while (rv == APR_SUCCESS && at < end) {
+        ssize_t n = pread(fd, chunk, end - at < (apr_off_t)size ? (size_t)(end - at) : size, at);
+
+        if (n <= 0) {
+            rv = n < 0 ? (errno == EINTR ? APR_SUCCESS : errno) : APR_EOF;
+            continue;
+        }
+        at += n;
+        rv = put(io, chunk, (apr_size_t)n);
+    }
+    apr_bucket_free(chunk);
+    if (at < end && rv != APR_SUCCESS && io->conn->state == SSL_CONN_ESTABLISHED) {
+        ap_log_cerror(APLOG_MARK, APLOG_ERR, rv, io->conn->c,
+                      "a file could not be read to its end while it was sent: was it made shorter? The connection is "
+                      "closed");
+    }
+    return rv;
+}
+
+/* A source that has nothing yet: what there is leaves before we wait. */
+static apr_status_t put_data(io_ctx *io, apr_bucket *e)
+{
+    const char *data;
+    apr_size_t len;
+    apr_status_t rv = apr_bucket_read(e, &data, &len, APR_NONBLOCK_READ);
+
+    if (APR_STATUS_IS_EAGAIN(rv)) {
+        rv = send_all(io, 1);
+        if (rv == APR_SUCCESS) {
+            rv = apr_bucket_read(e, &data, &len, APR_BLOCK_READ);
+        }
+    }
+    return rv == APR_SUCCESS && len ? put(io, data, len) : rv;
+}
+
+/* Metadata keeps its place behind the bytes before it. */
+static apr_status_t put_metadata(io_ctx *io, apr_bucket *e)
+{
+    ssl_conn *conn = io->conn;
+    apr_status_t rv = conn->state == SSL_CONN_CLOSED ? APR_SUCCESS : encrypt_gathered(io);
+
+    if (AP_BUCKET_IS_EOC(e)) {
+        ssl_conn_shutdown(conn);
+    }
+    APR_BUCKET_REMOVE(e);
+    ssl_transport_append(conn->transport, e);
+    return rv;
+}
+
+static apr_status_t put_bucket(io_ctx *io, apr_bucket *e)
+{
+    apr_status_t rv;
+
+    if (APR_BUCKET_IS_METADATA(e)) {
+        return put_metadata(io, e);
+    }
+    if (io->conn->state == SSL_CONN_CLOSED) {
+        rv = io->conn->end == APR_SUCCESS || APR_STATUS_IS_EOF(io->conn->end) ? APR_ECONNABORTED : io->conn->end;
+    }
+    else {
+        rv = APR_BUCKET_IS_FILE(e) && e->length > RECORD ? put_file(io, e) : put_data(io, e);
+    }
+    apr_bucket_delete(e);
+    return rv;
+}
+
+static apr_status_t filter_out(ap_filter_t *f, apr_bucket_brigade *bb)
+{
+    io_ctx *io = f->ctx;
+    ssl_conn *conn = io->conn;
+    apr_status_t rv = APR_SUCCESS;
+
+    if (conn->plain_http) {
+        return ap_pass_brigade(f->next, bb);
+    }
+    if (conn->state < SSL_CONN_ESTABLISHED && !APR_BRIGADE_EMPTY(bb) && !APR_BUCKET_IS_METADATA(APR_BRIGADE_FIRST(bb))) {
+        rv = ssl_conn_progress(conn, SSL_CONN_ESTABLISHED, APR_BLOCK_READ);
+    }
+    while (!APR_BRIGADE_EMPTY(bb) && rv == APR_SUCCESS) {
+        rv = put_bucket(io, APR_BRIGADE_FIRST(bb));
+    }
+    if (rv != APR_SUCCESS && conn->state == SSL_CONN_ESTABLISHED) {
+        ssl_conn_abort(conn, rv); /* a response cut short must not look complete */
+        f->c->aborted = 1;
+    }
+    apr_brigade_cleanup(bb);
+    if (!APR_BRIGADE_EMPTY(conn->transport->to_send) || conn->transport->block) {
+        apr_status_t sent = ssl_transport_send(conn->transport, 0);
+        rv = rv == APR_SUCCESS ? sent : rv;
+    }
+    return rv;
+}
+
+/* --- the pair ------------------------------------------------------------------------ */
+
+static apr_status_t io_cleanup(void *data)
+{
+    io_ctx *io = data;
+
+    if (io->record) {
+        OPENSSL_cleanse(io->record, io->gathered);
+        apr_bucket_free(io->record);
+        io->record = NULL;
+    }
+    return APR_SUCCESS;
+}
+
+void ssl_io_add(ssl_conn *conn)
+{
+    conn_rec *c = conn->c;
+    io_ctx *io = apr_pcalloc(c->pool, sizeof(*io));
+    ap_filter_t *in = ap_add_input_filter_handle(input_filter, io, NULL, c);
+    ap_filter_t *out = ap_add_output_filter_handle(output_filter, io, NULL, c);
+
+    io->conn = conn;
+    io->plain = apr_brigade_create(c->pool, c->bucket_alloc);
+    conn->transport = ssl_transport_make(c, in, out);
+    apr_pool_cleanup_register(c->pool, io, io_cleanup, apr_pool_cleanup_null);
+}
+
+void ssl_io_register(apr_pool_t *p)
+{
+    (void)p;
+    /* mod_reqtimeout and others count on our place: above the network's, below HTTP's. */
+    input_filter = ap_register_input_filter(FILTER_NAME, filter_in, NULL, AP_FTYPE_CONNECTION + 5);
+    output_filter = ap_register_output_filter(FILTER_NAME, filter_out, NULL, AP_FTYPE_CONNECTION + 5);
+}

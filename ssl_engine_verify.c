@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ssl_engine_verify.c - client certificates: what they are checked against,
+ * and the last word on each.
+ */
+#include "ssl_conn.h"
+#include "ssl_ctx.h"
+#include "ssl_log.h"
+#include "ssl_verify.h"
+#include "ssl_x509.h"
+
+static apr_status_t fail(ssl_ctx_build *b, const char *directive, const char *path)
+{
+    ap_log_error(APLOG_MARK, APLOG_EMERG, 0, b->server, "%s: %s: nothing usable in '%s': %s", b->id, directive, path,
+                 ssl_log_reason(b->p));
+    ssl_log_queue(APLOG_MARK, APLOG_EMERG, b->server);
+    return APR_EGENERAL;
+}
+
+static apr_status_t load_cas(ssl_ctx_build *b)
+{
+    const ssl_tls_settings *tls = &b->cfg->tls;
+
+    if (tls->ca_file && SSL_CTX_load_verify_file(b->ctx, tls->ca_file) != 1) {
+        return fail(b, "SSLCACertificateFile", tls->ca_file);
+    }
+    if (tls->ca_path && SSL_CTX_load_verify_dir(b->ctx, tls->ca_path) != 1) {
+        return fail(b, "SSLCACertificatePath", tls->ca_path);
+    }
+    return APR_SUCCESS;
+}
+
+/* The CAs that clients are told: SSLCADNRequest..., else those that we trust. */
+static apr_status_t name_cas(ssl_ctx_build *b)
+{
+    const ssl_server_config *cfg = b->cfg;
+    int own = cfg->ca_dn_file || cfg->ca_dn_path;
+    const char *file = own ? cfg->ca_dn_file : cfg->tls.ca_file;
+    const char *path = own ? cfg->ca_dn_path : cfg->tls.ca_path;
+    STACK_OF(X509_NAME) *names = sk_X509_NAME_new_null();
+
+    if ((file && !SSL_add_file_cert_subjects_to_stack(names, file)) ||
+        (path && !SSL_add_dir_cert_subjects_to_stack(names, path))) {
+        sk_X509_NAME_pop_free(names, X509_NAME_free);
+        return fail(b, own ? "SSLCADNRequestFile or SSLCADNRequestPath" : "SSLCACertificateFile or ...Path",
+                    file ? file : path);
+    }
+    if (sk_X509_NAME_num(names) == 0 && cfg->tls.verify == SSL_CVERIFY_REQUIRE) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, b->server,
+                     APLOGNO(01896) "%s: SSLVerifyClient asks for certificates, but no CA is known that issues them: "
+                     "set SSLCACertificateFile or SSLCACertificatePath", b->id);
+    }
+    SSL_CTX_set_client_CA_list(b->ctx, names);
+    return APR_SUCCESS;
+}
+
+static apr_status_t load_crls(ssl_ctx_build *b)
+{
+    const ssl_tls_settings *tls = &b->cfg->tls;
+    X509_STORE *store = SSL_CTX_get_cert_store(b->ctx);
+    int mode = tls->crl_check & SSL_CRLCHECK_MASK;
+
+    if (mode == SSL_CRLCHECK_NONE) {
+        if (tls->crl_file || tls->crl_path) {
+            ap_log_error(APLOG_MARK, APLOG_WARNING, 0, b->server,
+                         APLOGNO(01899) "%s: revocation lists are configured, but SSLCARevocationCheck is none: they "
+                         "are not used", b->id);
+        }
+        return APR_SUCCESS;
+    }
+    if (!tls->crl_file && !tls->crl_path) {
+        ap_log_error(APLOG_MARK, APLOG_EMERG, 0, b->server,
+                     "%s: SSLCARevocationCheck needs SSLCARevocationFile or SSLCARevocationPath", b->id);
+        return APR_EGENERAL;
+    }
+    if (tls->crl_file && !X509_STORE_load_file(store, tls->crl_file)) {
+        return fail(b, "SSLCARevocationFile", tls->crl_file);
+    }
+    if (tls->crl_path && !X509_STORE_load_path(store, tls->crl_path)) {
+        return fail(b, "SSLCARevocationPath", tls->crl_path);
+    }
+    X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | (mode == SSL_CRLCHECK_CHAIN ? X509_V_FLAG_CRL_CHECK_ALL : 0));
+    return APR_SUCCESS;
+}
+
+apr_status_t ssl_verify_setup(ssl_ctx_build *b)
+{
+    static const int modes[] = {
+        [SSL_CVERIFY_NONE] = SSL_VERIFY_NONE,
+        [SSL_CVERIFY_OPTIONAL_NO_CA] = SSL_VERIFY_PEER,
+        [SSL_CVERIFY_OPTIONAL] = SSL_VERIFY_PEER,
+        [SSL_CVERIFY_REQUIRE] = SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
+    };
+    apr_status_t rv;
+
+    SSL_CTX_set_verify(b->ctx, modes[b->cfg->tls.verify], ssl_verify_callback);
+    rv = load_cas(b);
+    if (rv == APR_SUCCESS) {
+        rv = name_cas(b);
+    }
+    return rv == APR_SUCCESS ? load_crls(b) : rv;
+}
+
+/* --- the last word on a certificate --------------------------------------- */
+
+/* Errors that only say that no CA of ours stands above the certificate. */
+static int is_unknown_issuer(int error)
+{
+    switch (error) {
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_CERT_UNTRUSTED:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+        return 1;
+    default:
+        return 0;
+    }
+}
+
+static void log_refusal(ssl_conn *conn, X509_STORE_CTX *store, int error, int depth)
+{
+    X509 *cert = X509_STORE_CTX_get_current_cert(store);
+
+    conn->verify_error = X509_verify_cert_error_string(error);
+    conn->verify_result = error;
+    ap_log_cerror(APLOG_MARK, APLOG_INFO, 0, conn->c,
+                  APLOGNO(02276) "client certificate refused: %s [%s; depth %d; virtual host %s]", conn->verify_error,
+                  cert ? ap_escape_logitem(conn->c->pool, ssl_x509_summary(conn->c->pool, cert)) : "no certificate",
+                  depth, ssl_server_id(conn->c->pool, conn->server));
+}
+
+/* OCSP answers are not asked for by this version: a host that demands them
+ * accepts nobody rather than everybody. */
+static int needs_ocsp(const ssl_server_config *cfg)
+{
+    return (cfg->ocsp.enable & SSL_OCSP_MASK) != SSL_OCSP_OFF && cfg->tls.verify != SSL_CVERIFY_OPTIONAL_NO_CA;
+}
+
+/* What is wrong with the certificate that STORE stands at, for CFG: X509_V_OK if nothing is. */
+static int final_error(const ssl_server_config *cfg, int ok, int error, int depth)
+{
+    if (ok && depth > cfg->tls.verify_depth) {
+        return X509_V_ERR_CERT_CHAIN_TOO_LONG;
+    }
+    if (!ok && error == X509_V_ERR_UNABLE_TO_GET_CRL && (cfg->tls.crl_check & SSL_CRLCHECK_NO_CRL_OK)) {
+        return X509_V_OK;
+    }
+    if (ok && depth == 0 && needs_ocsp(cfg)) {
+        return X509_V_ERR_APPLICATION_VERIFICATION;
+    }
+    return ok ? X509_V_OK : error;
+}
+
+int ssl_verify_callback(int ok, X509_STORE_CTX *store)
+{
+    SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+    ssl_conn *conn = SSL_get_app_data(ssl);
+    const ssl_server_config *cfg = ssl_config_of(conn->server);
+    int depth = X509_STORE_CTX_get_error_depth(store);
+    int error = final_error(cfg, ok, X509_STORE_CTX_get_error(store), depth);
+
+    if (error == X509_V_OK) {
+        if (!ok) {
+            X509_STORE_CTX_set_error(store, X509_V_OK);
+        }
+        return 1;
+    }
+    if (cfg->tls.verify == SSL_CVERIFY_OPTIONAL_NO_CA && is_unknown_issuer(error)) {
+        conn->verify_generous = 1;
+        return 1;
+    }
+    X509_STORE_CTX_set_error(store, error);
+    log_refusal(conn, store, error, depth);
+    return 0;
+}

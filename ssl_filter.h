@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ssl_filter.h - the way of a byte: the transport (ciphertext, a BIO over
+ * bucket brigades) and the filter pair (plaintext).
+ */
+#ifndef SSL_FILTER_H
+#define SSL_FILTER_H
+
+#include "ssl_conn.h"
+
+#include "apr_buckets.h"
+#include "util_filter.h"
+
+/**
+ * Between OpenSSL and the network.  Ciphertext that OpenSSL writes is gathered
+ * in blocks and handed down in few brigades; what the network brings is kept
+ * in buckets until OpenSSL has read it.  No memory is held while idle.
+ */
+struct ssl_transport {
+    conn_rec *c;
+    ap_filter_t *in, *out;         /**< our filters; ->next leads to the network */
+    apr_bucket_brigade *received;  /**< ciphertext (or plain HTTP) not yet read */
+    apr_bucket_brigade *to_send;   /**< whole blocks and metadata, in order */
+    char *block;                   /**< block being filled, or NULL */
+    apr_size_t used, size;         /**< of block */
+    apr_size_t gathered;           /**< bytes in to_send and block */
+    apr_read_type_e mode;          /**< whether reads may block */
+    int answer_expected;           /**< the peer waits for what is gathered: send it before reading */
+    apr_status_t in_status, out_status; /**< of the last read and of the first failed write */
+};
+
+/** What the first bytes of a connection are. */
+typedef enum { SSL_FIRST_TLS, SSL_FIRST_HTTP, SSL_FIRST_OTHER } ssl_first_bytes;
+
+/** post_config: makes what all transports share, for the life of P. */
+void ssl_transport_init(apr_pool_t *p);
+
+/** A transport for C over the filters IN and OUT; lives in C's pool. */
+ssl_transport *ssl_transport_make(conn_rec *c, ap_filter_t *in, ap_filter_t *out);
+
+/** A BIO for SSL_set_bio(3), both directions, or NULL.  The SSL owns it; T must outlive it. */
+BIO *ssl_transport_bio(ssl_transport *t);
+
+/** Waits (T->mode) for the first bytes and says what they are; they stay unread.
+ * APR_SUCCESS, APR_EAGAIN, APR_EOF or why they can't be had. */
+apr_status_t ssl_transport_recognise(ssl_transport *t, ssl_first_bytes *what);
+
+/** Gets more from the network into t->received, as T->mode says. */
+apr_status_t ssl_transport_fetch(ssl_transport *t);
+
+/** Hands what is gathered down to the network; with FLUSH it leaves at once. */
+apr_status_t ssl_transport_send(ssl_transport *t, int flush);
+
+/** Puts metadata bucket E behind what is gathered. */
+void ssl_transport_append(ssl_transport *t, apr_bucket *e);
+
+/** Forgets what is gathered. */
+void ssl_transport_discard(ssl_transport *t);
+
+/** Registers the filters; their names are those that other modules know. */
+void ssl_io_register(apr_pool_t *p);
+
+/** Adds the filter pair of CONN to its connection and makes conn->transport. */
+void ssl_io_add(ssl_conn *conn);
+
+/** The two kinds of mistaken port: registers the filter and hooks. */
+void ssl_plain_register(apr_pool_t *p);
+
+/** post_config: whether any virtual host has SSLEngine on; else nothing is watched. */
+void ssl_plain_init(int any_tls);
+
+/** On a connection to a port of plain HTTP: watches for a ClientHello. */
+void ssl_plain_watch(conn_rec *c);
+
+/** For a request that came as plain HTTP to a TLS port: 400 and why; else DECLINED. */
+int ssl_plain_refuse(request_rec *r);
+
+#endif /* SSL_FILTER_H */

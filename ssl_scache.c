@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ssl_scache.c - between OpenSSL's session callbacks and a socache provider.
+ *
+ * Sessions are stored in OpenSSL's ASN.1 form under their id.  They are made
+ * and parsed outside the lock.  What the cache returns is taken for hostile:
+ * OpenSSL's parser must use it up to the last byte, and OpenSSL then compares
+ * the session id context, which names the virtual host.
+ */
+#include "ssl_conn.h"
+#include "ssl_log.h"
+#include "ssl_scache.h"
+
+#include "mod_status.h"
+#include "util_mutex.h"
+
+/* A session with a chain of client certificates fits; anything larger is not stored. */
+#define MAX_SESSION 10240
+
+static apr_global_mutex_t *mutex; /* NULL while the provider needs none */
+
+apr_status_t ssl_scache_register_mutexes(apr_pool_t *p)
+{
+    static const char *const types[] = { SSL_CACHE_MUTEX_TYPE, SSL_STAPLING_MUTEX_TYPE,
+                                         SSL_STAPLING_REFRESH_MUTEX_TYPE };
+    apr_status_t rv = APR_SUCCESS;
+    size_t i;
+
+    for (i = 0; rv == APR_SUCCESS && i < sizeof(types) / sizeof(types[0]); i++) {
+        rv = ap_mutex_register(p, types[i], NULL, APR_LOCK_DEFAULT, 0);
+    }
+    return rv;
+}
+
+static apr_status_t destroy_cache(void *server)
+{
+    ssl_global_config *global = ssl_global();
+
+    if (global->session_cache) {
+        global->session_cache->destroy(global->session_cache_instance, server);
+    }
+    return APR_SUCCESS;
+}
+
+apr_status_t ssl_scache_init(server_rec *s, apr_pool_t *p)
+{
+    static const struct ap_socache_hints hints = { .avg_obj_size = 150, .avg_id_len = 32, .expiry_interval = 30000000 };
+    ssl_global_config *global = ssl_global();
+    apr_status_t rv = APR_SUCCESS;
+
+    mutex = NULL;
+    if (!global->session_cache) {
+        if (!global->session_cache_name) {
+            ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
+                         APLOGNO(01873) "Init: Session Cache is not configured [hint: SSLSessionCache]");
+        }
+        return rv;
+    }
+    if (global->session_cache->flags & AP_SOCACHE_FLAG_NOTMPSAFE) {
+        rv = ap_global_mutex_create(&mutex, NULL, SSL_CACHE_MUTEX_TYPE, NULL, s, p, 0);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = global->session_cache->init(global->session_cache_instance, "mod_ssl-sess", &hints, s, p);
+    }
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_EMERG, rv, s, APLOGNO(01874) "cannot set up SSLSessionCache %s",
+                     global->session_cache_name);
+        return rv;
+    }
+    apr_pool_cleanup_register(p, s, destroy_cache, apr_pool_cleanup_null);
+    return rv;
+}
+
+void ssl_scache_init_child(server_rec *s, apr_pool_t *p)
+{
+    apr_status_t rv;
+
+    if (!mutex) {
+        return;
+    }
+    rv = apr_global_mutex_child_init(&mutex, apr_global_mutex_lockfile(mutex), p);
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, rv, s, "this child cannot use the " SSL_CACHE_MUTEX_TYPE " mutex: its "
+                     "clients' sessions are not resumed");
+        ssl_global()->session_cache = NULL;
+    }
+}
+
+static int lock_cache(server_rec *s)
+{
+    apr_status_t rv = mutex ? apr_global_mutex_lock(mutex) : APR_SUCCESS;
+
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, rv, s, "cannot lock the session cache: going on without it");
+    }
+    return rv == APR_SUCCESS;
+}
+
+static void unlock_cache(void)
+{
+    if (mutex) {
+        apr_global_mutex_unlock(mutex);
+    }
+}
+
+/* SSL_CTX_sess_set_new_cb(3): the session is not kept by OpenSSL (return 0). */
+static int store_session(SSL *ssl, SSL_SESSION *session)
+{
+    const ssl_global_config *global = ssl_global();
+    ssl_conn *conn = SSL_get_app_data(ssl);
+    unsigned char der[MAX_SESSION], *end = der;
+    unsigned int id_len;
+    const unsigned char *id = SSL_SESSION_get_id(session, &id_len);
+    int len = i2d_SSL_SESSION(session, NULL);
+    apr_time_t expiry = apr_time_now() + apr_time_from_sec(SSL_SESSION_get_timeout(session));
+    apr_status_t rv;
+
+    /* A stateless ticket holds its session itself: nobody would ever ask for it here. */
+    if (!global->session_cache || len <= 0 || len > MAX_SESSION ||
+        (SSL_version(ssl) >= TLS1_3_VERSION && !(SSL_get_options(ssl) & SSL_OP_NO_TICKET))) {
+        return 0;
+    }
+    i2d_SSL_SESSION(session, &end);
+    if (!lock_cache(conn->server)) {
+        return 0;
+    }
+    rv = global->session_cache->store(global->session_cache_instance, conn->server, id, id_len, expiry, der,
+                                      (unsigned int)len, conn->c->pool);
+    unlock_cache();
+    OPENSSL_cleanse(der, (size_t)len);
+    ap_log_cerror(APLOG_MARK, APLOG_TRACE2, rv, conn->c, "session stored: %d bytes", len);
+    return 0;
+}
+
+/* SSL_CTX_sess_set_get_cb(3) */
+static SSL_SESSION *find_session(SSL *ssl, const unsigned char *id, int id_len, int *copy)
+{
+    const ssl_global_config *global = ssl_global();
+    ssl_conn *conn = SSL_get_app_data(ssl);
+    unsigned char der[MAX_SESSION];
+    const unsigned char *at = der;
+    unsigned int len = sizeof(der);
+    SSL_SESSION *session = NULL;
+    apr_status_t rv;
+
+    *copy = 0;
+    if (!global->session_cache || id_len <= 0 || !lock_cache(conn->server)) {
+        return NULL;
+    }
+    rv = global->session_cache->retrieve(global->session_cache_instance, conn->server, id, (unsigned int)id_len, der,
+                                         &len, conn->c->pool);
+    unlock_cache();
+    if (rv == APR_SUCCESS && len <= sizeof(der)) {
+        session = d2i_SSL_SESSION(NULL, &at, len);
+        if (session && at != der + len) {
+            SSL_SESSION_free(session);
+            session = NULL;
+        }
+        OPENSSL_cleanse(der, len);
+        ERR_clear_error();
+    }
+    ap_log_cerror(APLOG_MARK, APLOG_TRACE2, rv, conn->c, "session %s", session ? "found" : "not found");
+    return session;
+}
+
+/* SSL_CTX_sess_set_remove_cb(3) */
+static void remove_session(SSL_CTX *ctx, SSL_SESSION *session)
+{
+    const ssl_global_config *global = ssl_global();
+    unsigned int id_len;
+    const unsigned char *id = SSL_SESSION_get_id(session, &id_len);
+    apr_pool_t *p;
+
+    (void)ctx;
+    if (!global || !global->session_cache || !id_len || apr_pool_create(&p, NULL) != APR_SUCCESS) {
+        return;
+    }
+    if (lock_cache(NULL)) {
+        global->session_cache->remove(global->session_cache_instance, NULL, id, id_len, p);
+        unlock_cache();
+    }
+    apr_pool_destroy(p);
+}
+
+void ssl_scache_setup(SSL_CTX *ctx, int timeout)
+{
+    const ssl_global_config *global = ssl_global();
+    long mode = SSL_SESS_CACHE_OFF;
+
+    SSL_CTX_set_timeout(ctx, timeout);
+    if (global->session_cache) {
+        mode = SSL_SESS_CACHE_SERVER | SSL_SESS_CACHE_NO_INTERNAL;
+        SSL_CTX_sess_set_new_cb(ctx, store_session);
+        SSL_CTX_sess_set_get_cb(ctx, find_session);
+        SSL_CTX_sess_set_remove_cb(ctx, remove_session);
+    }
+    else if (global->session_id_without_cache) {
+        mode = SSL_SESS_CACHE_SERVER | SSL_SESS_CACHE_NO_INTERNAL;
+    }
+    SSL_CTX_set_session_cache_mode(ctx, mode);
+}
+
+int ssl_scache_status(request_rec *r, int flags)
+{
+    const ssl_global_config *global = ssl_global();
+
+    if (!global->session_cache || !global->session_cache->status) {
+        return OK;
+    }
+    if (!(flags & AP_STATUS_SHORT)) {
+        ap_rputs("<hr>\n<h2>SSL/TLS session cache</h2>\n", r);
+    }
+    else {
+        ap_rputs("TLSSessionCacheStatus\n", r);
+    }
+    if (lock_cache(r->server)) {
+        global->session_cache->status(global->session_cache_instance, r, flags);
+        unlock_cache();
+    }
+    return OK;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ssl_verify.h - client certificates, and who may come in.
+ */
+#ifndef SSL_VERIFY_H
+#define SSL_VERIFY_H
+
+#include "ssl_config.h"
+
+/** SSL_CTX_set_verify(3): refuses, or lets through what optional_no_ca lets through. */
+int ssl_verify_callback(int ok, X509_STORE_CTX *store);
+
+/** Whether R, which arrived over CONN, may use the virtual host that its Host
+ * header named (SSLVHostSNIPolicy, SSLStrictSNIVHostCheck): OK, or 421, 403 or 400. */
+int ssl_access_check_vhost(ssl_conn *conn, request_rec *r);
+
+/** Per-directory requirements: SSLRequireSSL, SSLVerifyClient, SSLCipherSuite,
+ * SSLRequire.  OK or HTTP_FORBIDDEN.  Hook access_checker. */
+int ssl_access_check(request_rec *r);
+
+/** Registers `Require ssl` and `Require ssl-verify-client`. */
+void ssl_access_register(apr_pool_t *p);
+
+#endif /* SSL_VERIFY_H */
