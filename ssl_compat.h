@@ -26,11 +26,11 @@
 #define SSL_HAVE_SSLV3 1
 #endif
 
-/* TLS compression (RFC 3749): never in a distribution's OpenSSL. */
-#if defined(OPENSSL_NO_COMP) || (defined(OPENSSL_NO_ZLIB) && OPENSSL_VERSION_NUMBER < 0x40000000L)
-#define SSL_HAVE_COMPRESSION 0
+/** Whether this OpenSSL can compress records (RFC 3749); a distribution's never can. */
+#ifdef OPENSSL_NO_COMP
+#define ssl_compat_can_compress() 0
 #else
-#define SSL_HAVE_COMPRESSION 1
+#define ssl_compat_can_compress() (sk_SSL_COMP_num(SSL_COMP_get_compression_methods()) > 0)
 #endif
 
 #ifdef OPENSSL_NO_SRP

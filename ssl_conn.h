@@ -11,6 +11,9 @@
 
 #include "ssl_private.h"
 
+/** ALPN protocol of ACME's challenges (RFC 8737). */
+#define SSL_ALPN_ACME "acme-tls/1"
+
 /** Where a connection stands, in chronological order: it only moves down. */
 typedef enum {
     SSL_CONN_NEW,         /**< an SSL object, no byte seen */
@@ -50,6 +53,7 @@ struct ssl_conn {
     ssl_shutdown_kind shutdown;
     ssl_conn_facts facts;
     const char *sni;          /**< host name asked for in the ClientHello, as sent; NULL if none */
+    server_rec *sni_server;   /**< virtual host that `sni` names, with or without TLS; else the first */
     const char *verify_error; /**< why the peer's certificate was refused, in words; NULL if it wasn't */
     long verify_result;       /**< X509_V_... of the peer's certificate */
     unsigned is_proxy : 1;       /**< outgoing: this end is the TLS client */

@@ -51,11 +51,14 @@ void ssl_sni_index_build(server_rec *main_server, apr_pool_t *p, apr_pool_t *pte
  * without regard to case; cost does not depend on the number of hosts. */
 server_rec *ssl_sni_find(conn_rec *c, const char *name);
 
+/** Whether more than one virtual host is to be had at C's address. */
+int ssl_sni_has_names(conn_rec *c);
+
 /** post_config and child_init of the module. */
 int ssl_init_module(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
 void ssl_init_child(apr_pool_t *p, server_rec *s);
 
-/** Whether S is reached by more than its address: named virtual hosts share it. */
+/** "name:port" of S, for messages; the port is the one that S is reached at. */
 const char *ssl_server_id(apr_pool_t *p, server_rec *s);
 
 /** Hooks of mod_ssl.h and mod_ssl_openssl.h, run where their comments say. */

@@ -68,6 +68,10 @@ static const char *differs_in_auth(const ssl_server_config *a, const ssl_server_
         { "SSLCARevocationFile", same_text(a->tls.crl_file, b->tls.crl_file) },
         { "SSLCARevocationPath", same_text(a->tls.crl_path, b->tls.crl_path) },
         { "SSLOCSPEnable", a->ocsp.enable == b->ocsp.enable },
+        { "SSLOCSPDefaultResponder", same_text(a->ocsp.responder, b->ocsp.responder) },
+        { "SSLOCSPOverrideResponder", a->ocsp.override_responder == b->ocsp.override_responder },
+        { "SSLOCSPNoVerify", a->ocsp.no_verify == b->ocsp.no_verify },
+        { "SSLOCSPResponderCertificateFile", same_text(a->ocsp.responder_cert_file, b->ocsp.responder_cert_file) },
         { "SSLSRPVerifierFile", same_text(a->srp_verifier_file, b->srp_verifier_file) },
         { "SSLOpenSSLConfCmd", same_conf_cmds(a->conf_cmds, b->conf_cmds) },
     };
@@ -110,7 +114,7 @@ static const char *incompatible(server_rec *connected, server_rec *wanted)
     if (ssl_global()->sni_policy == SSL_SNI_STRICT) {
         return "name (SSLVHostSNIPolicy strict)";
     }
-    if (b->engine != 1) {
+    if (a->engine != b->engine) {
         return "SSLEngine";
     }
     if (ssl_global()->sni_policy == SSL_SNI_SECURE) {
@@ -121,7 +125,7 @@ static const char *incompatible(server_rec *connected, server_rec *wanted)
 
 static int refuse_without_sni(request_rec *r)
 {
-    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
                   APLOGNO(02033) "No hostname was provided via SNI for a name based virtual host, and "
                   "SSLStrictSNIVHostCheck is on");
     return HTTP_FORBIDDEN;
@@ -137,10 +141,12 @@ int ssl_access_check_vhost(ssl_conn *conn, request_rec *r)
                       ap_escape_logitem(r->pool, conn->sni));
         return HTTP_BAD_REQUEST;
     }
-    if (!conn->sni && (ssl_config_of(r->server)->strict_sni == 1 || ssl_config_of(conn->server)->strict_sni == 1)) {
+    if (!conn->sni && ssl_sni_has_names(conn->c) &&
+        (ssl_config_of(r->server)->strict_sni == 1 ||
+         ssl_config_of(conn->server)->strict_sni == 1)) {
         return refuse_without_sni(r);
     }
-    setting = incompatible(conn->server, r->server);
+    setting = incompatible(conn->sni_server, r->server);
     if (setting) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
                       APLOGNO(02032) "Hostname %s %s and hostname %s provided via HTTP have no compatible SSL setup: "
@@ -148,9 +154,9 @@ int ssl_access_check_vhost(ssl_conn *conn, request_rec *r)
                       conn->sni ? ap_escape_logitem(r->pool, conn->sni) : "of the first virtual host",
                       conn->sni ? "provided via SNI" : "(no SNI)",
                       r->hostname ? ap_escape_logitem(r->pool, r->hostname) : "(none)",
-                      ssl_server_id(r->pool, conn->server),
-                      conn->server->defn_name ? conn->server->defn_name : "main server",
-                      conn->server->defn_line_number, ssl_server_id(r->pool, r->server),
+                      ssl_server_id(r->pool, conn->sni_server),
+                      conn->sni_server->defn_name ? conn->sni_server->defn_name : "main server",
+                      conn->sni_server->defn_line_number, ssl_server_id(r->pool, r->server),
                       r->server->defn_name ? r->server->defn_name : "main server", r->server->defn_line_number,
                       setting);
         return HTTP_MISDIRECTED_REQUEST;
@@ -166,30 +172,33 @@ static int forbid(request_rec *r)
     return HTTP_FORBIDDEN;
 }
 
-/* Whether the certificate that the client has shown meets LEVEL. */
-static int meets(ssl_conn *conn, int level)
+/* What R's directory, or else the virtual host that its Host header chose,
+ * demands of client certificates: SSLVHostSNIPolicy insecure lets a connection
+ * come here that was made with another virtual host. */
+static int demanded_level(request_rec *r, const ssl_dir_config *dir)
 {
-    if (level == SSL_CVERIFY_REQUIRE || level == SSL_CVERIFY_OPTIONAL) {
-        int verified = conn->facts.peer && conn->verify_result == X509_V_OK && !conn->verify_generous;
-        return verified || (level == SSL_CVERIFY_OPTIONAL && ssl_config_of(conn->server)->tls.verify >= level);
-    }
-    return level <= ssl_config_of(conn->server)->tls.verify;
+    return SSL_OR(dir->verify, ssl_config_of(r->server)->tls.verify);
 }
 
-static const char *unmet_demand(ssl_conn *conn, ssl_dir_config *dir)
+/* A connection that was made with the same or a stronger demand meets it.  So
+ * does a certificate that was verified though it need not have been, in its
+ * own virtual host: another one may trust other CAs. */
+static int meets(request_rec *r, ssl_conn *conn, int level)
 {
-    const char *suite = dir->cipher_suite;
+    int verified = conn->facts.peer && conn->verify_result == X509_V_OK && !conn->verify_generous;
 
-    if (SSL_OR(dir->verify, SSL_CVERIFY_NONE) != SSL_CVERIFY_NONE && !meets(conn, dir->verify)) {
+    return level <= ssl_config_of(conn->server)->tls.verify || (verified && r->server == conn->server);
+}
+
+static const char *unmet_demand(request_rec *r, ssl_conn *conn, ssl_dir_config *dir)
+{
+    if (!meets(r, conn, demanded_level(r, dir))) {
         return "SSLVerifyClient demands a client certificate that this connection did not bring";
     }
-    if (suite && !same_text(suite, ssl_config_of(conn->server)->tls.cipher_suite)) {
+    if (dir->cipher_suite && !same_text(dir->cipher_suite, ssl_config_of(conn->server)->tls.cipher_suite)) {
         return "SSLCipherSuite differs from that of the virtual host";
     }
-    if (dir->requires) {
-        return "SSLRequire is not evaluated";
-    }
-    return NULL;
+    return dir->requires ? "SSLRequire is not evaluated" : NULL;
 }
 
 int ssl_access_check(request_rec *r)
@@ -206,7 +215,7 @@ int ssl_access_check(request_rec *r)
     if (!conn) {
         return dir->requires ? forbid(r) : DECLINED;
     }
-    unmet = unmet_demand(conn, dir);
+    unmet = unmet_demand(r, conn, dir);
     if (unmet) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
                       APLOGNO(02229) "access to %s failed: this version of %s does not change a connection for a "

@@ -61,14 +61,15 @@ static const char *what_is_in(BIO *bio)
     return "neither PEM nor DER";
 }
 
-static BIO *open_file(ssl_ctx_build *b, const char *path)
+/* NUMBER is that of the message about what the file was to bring. */
+static BIO *open_file(ssl_ctx_build *b, const char *number, const char *path)
 {
     BIO *bio = BIO_new_file(path, "rb");
 
     if (!bio) {
         const char *problem = ssl_path_problem(b->p, path, 0);
 
-        ap_log_error(APLOG_MARK, APLOG_EMERG, errno, b->server, "%s: cannot open '%s'%s%s", b->id, path,
+        ap_log_error(APLOG_MARK, APLOG_EMERG, errno, b->server, "%s%s: cannot open '%s'%s%s", number, b->id, path,
                      problem ? ": " : "", problem ? problem : "");
         ERR_clear_error();
     }
@@ -138,7 +139,7 @@ static int read_pem_certs(BIO *bio, cert_file *cf)
 
 static int read_certs(ssl_ctx_build *b, const char *path, cert_file *cf)
 {
-    BIO *bio = open_file(b, path);
+    BIO *bio = open_file(b, APLOGNO(02562), path);
     int ok;
 
     if (!bio) {
@@ -154,7 +155,7 @@ static int read_certs(ssl_ctx_build *b, const char *path, cert_file *cf)
     if (!ok) {
         (void)BIO_reset(bio);
         ap_log_error(APLOG_MARK, APLOG_EMERG, 0, b->server,
-                     APLOGNO(02561) "%s: no server certificate could be read from '%s': it holds %s", b->id, path,
+                     APLOGNO(02562) "%s: no server certificate could be read from '%s': it holds %s", b->id, path,
                      what_is_in(bio));
         ssl_log_queue(APLOG_MARK, APLOG_EMERG, b->server);
     }
@@ -185,7 +186,7 @@ static EVP_PKEY *load_key(ssl_ctx_build *b, const char *path)
         load_from_store(b, path, OSSL_STORE_INFO_PKEY, NULL, &key);
         return key;
     }
-    bio = open_file(b, path);
+    bio = open_file(b, APLOGNO(02564), path);
     if (!bio) {
         return NULL;
     }
@@ -261,7 +262,7 @@ static apr_status_t load_pair(ssl_ctx_build *b, const char *cert_path, const cha
         }
         else {
             ap_log_error(APLOG_MARK, APLOG_EMERG, 0, b->server,
-                         APLOGNO(02562) "%s: OpenSSL refuses the certificate in '%s': %s", b->id, cert_path,
+                         APLOGNO(02561) "%s: OpenSSL refuses the certificate in '%s': %s", b->id, cert_path,
                          ssl_log_reason(b->p));
             ssl_log_queue(APLOG_MARK, APLOG_EMERG, b->server);
         }
@@ -312,7 +313,7 @@ static void load_parameters(ssl_ctx_build *b, const char *path)
 static apr_status_t load_chain_file(ssl_ctx_build *b)
 {
     const char *path = b->cfg->chain_file;
-    BIO *bio = open_file(b, path);
+    BIO *bio = open_file(b, APLOGNO(01903), path);
     X509 *cert;
     int n = 0;
 

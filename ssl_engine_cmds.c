@@ -482,7 +482,7 @@ static const char *set_sni_policy(cmd_parms *cmd, void *dir, const char *arg)
 
 static const char *set_compression(cmd_parms *cmd, void *dir, int on)
 {
-    if (on && !SSL_HAVE_COMPRESSION) {
+    if (on && !ssl_compat_can_compress()) {
         return "SSLCompression: This version of OpenSSL does not have any compression methods available, "
                "cannot enable SSLCompression.";
     }

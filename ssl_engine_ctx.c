@@ -36,7 +36,7 @@ static apr_hash_t *kept_contexts(void)
     apr_pool_userdata_get(&data, CACHE_KEY, process);
     if (!data) {
         data = apr_hash_make(process);
-        apr_pool_userdata_setn(data, CACHE_KEY, apr_pool_cleanup_null, process);
+        apr_pool_userdata_set(data, CACHE_KEY, apr_pool_cleanup_null, process);
     }
     return data;
 }

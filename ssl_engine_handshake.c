@@ -107,6 +107,7 @@ static int wants_tls(conn_rec *c, ssl_conn *conn)
 int ssl_conn_pre_connection(conn_rec *c, void *csd)
 {
     ssl_conn *conn = ap_get_module_config(c->conn_config, &ssl_module);
+    int rv;
 
     (void)csd;
     if (!wants_tls(c, conn)) {
@@ -117,7 +118,7 @@ int ssl_conn_pre_connection(conn_rec *c, void *csd)
     }
     conn = apr_pcalloc(c->pool, sizeof(*conn));
     conn->c = c;
-    conn->server = c->base_server;
+    conn->server = conn->sni_server = c->base_server;
     ERR_clear_error();
     ssl_io_add(conn);
     if (!make_ssl(conn)) {
@@ -127,8 +128,18 @@ int ssl_conn_pre_connection(conn_rec *c, void *csd)
     ap_set_module_config(c->conn_config, &ssl_module, conn);
     ap_log_cerror(APLOG_MARK, APLOG_INFO, 0, c, APLOGNO(01964) "Connection to child %ld established (server %s)", c->id,
                   ssl_server_id(c->pool, conn->server));
-    ssl_run_pre_handshake(c, conn->ssl, 0);
+    rv = ssl_run_pre_handshake(c, conn->ssl, 0);
+    if (rv != OK && rv != DECLINED) {
+        c->aborted = 1;
+        return DONE;
+    }
     return OK;
+}
+
+/* A validator only looks at the certificate: no protocol follows (RFC 8737, 3). */
+static int is_challenge(const ssl_conn *conn)
+{
+    return conn->facts.alpn && strcmp(conn->facts.alpn, SSL_ALPN_ACME) == 0;
 }
 
 int ssl_conn_process_connection(conn_rec *c)
@@ -143,7 +154,7 @@ int ssl_conn_process_connection(conn_rec *c)
     bb = apr_brigade_create(c->pool, c->bucket_alloc);
     rv = ap_get_brigade(c->input_filters, bb, AP_MODE_INIT, APR_BLOCK_READ, 0);
     apr_brigade_destroy(bb);
-    if (rv == APR_SUCCESS) {
+    if (rv == APR_SUCCESS && !is_challenge(conn)) {
         return DECLINED;
     }
     if (c->cs) {

@@ -76,24 +76,30 @@ static void say_pending(server_rec *s, apr_pool_t *ptemp)
 
 /* --- virtual hosts -------------------------------------------------------------- */
 
+/* Whether S, which httpd lists after A, stands before it in the configuration
+ * at the same address: httpd lists virtual hosts from the last to the first. */
+static int is_earlier_at(const server_rec *s, const server_rec *a)
+{
+    return s->addrs && a->addrs && s->addrs->host_port == a->addrs->host_port &&
+           apr_sockaddr_equal(s->addrs->host_addr, a->addrs->host_addr);
+}
+
 /* Where SSLProtocol is set neither for a name-based virtual host nor globally,
  * the first virtual host of its address rules (manual, SSLProtocol). */
 static void inherit_protocols(server_rec *main_server, server_rec *s)
 {
-    ssl_server_config *cfg = ssl_config_of(s), *first;
-    server_rec *other;
+    ssl_server_config *cfg = ssl_config_of(s);
+    server_rec *first = s, *other;
 
-    if (!cfg || s == main_server || cfg->tls.protocols != SSL_UNSET || !s->addrs) {
+    if (s == main_server || cfg->tls.protocols != SSL_UNSET) {
         return;
     }
-    for (other = main_server->next; other && other != s; other = other->next) {
-        first = ssl_config_of(other);
-        if (other->addrs && other->addrs->host_port == s->addrs->host_port && first->engine == 1 &&
-            apr_sockaddr_equal(other->addrs->host_addr, s->addrs->host_addr)) {
-            cfg->tls.protocols = first->tls.protocols;
-            return;
+    for (other = s->next; other; other = other->next) {
+        if (is_earlier_at(other, s) && ssl_config_of(other)->engine == 1) {
+            first = other;
         }
     }
+    cfg->tls.protocols = ssl_config_of(first)->tls.protocols;
 }
 
 /* Certificates that other modules (mod_md) bring for S; a stopgap if there are no others. */
@@ -142,6 +148,7 @@ static apr_status_t make_host(server_rec *s, apr_pool_t *p, apr_pool_t *ptemp)
 {
     ssl_server_config *cfg = ssl_config_of(s);
     ssl_host *host = apr_pcalloc(p, sizeof(*host));
+    int rv;
 
     host->server = s;
     host->id = ssl_server_id(p, s);
@@ -153,7 +160,11 @@ static apr_status_t make_host(server_rec *s, apr_pool_t *p, apr_pool_t *ptemp)
     }
     make_session_id_context(host, ptemp);
     cfg->host = host;
-    ssl_run_init_server(s, p, 0, host->ctx);
+    rv = ssl_run_init_server(s, p, 0, host->ctx);
+    if (rv != OK && rv != DECLINED) {
+        ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s, "%s: a module's init_server hook failed", host->id);
+        return APR_EGENERAL;
+    }
     return APR_SUCCESS;
 }
 

@@ -30,7 +30,7 @@ int ssl_hook_conn_is_ssl(conn_rec *c)
 /* A certificate that only stands in until mod_md has a real one serves no content. */
 static int refuse_on_fallback(ssl_conn *conn, request_rec *r)
 {
-    if (!conn->service_unavailable || strcmp(ap_get_protocol(r->connection), "acme-tls/1") == 0) {
+    if (!conn->service_unavailable) {
         return DECLINED;
     }
     ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,

@@ -86,17 +86,19 @@ static apr_status_t look(ap_filter_t *f, apr_read_type_e block, int *is_hello)
     return rv == APR_SUCCESS && len == 0 ? APR_EAGAIN : rv;
 }
 
+/* It stays in the chain and only passes on when it has seen enough: requests
+ * that began meanwhile lead through it. */
 static apr_status_t watch(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_t mode, apr_read_type_e block,
                           apr_off_t readbytes)
 {
-    int is_hello = 0;
+    int *seen = f->ctx, is_hello = 0;
 
-    if (mode != AP_MODE_INIT && look(f, block, &is_hello) == APR_SUCCESS) {
+    if (!*seen && mode != AP_MODE_INIT && look(f, block, &is_hello) == APR_SUCCESS) {
+        *seen = 1;
         if (is_hello) {
             refuse_hello(f);
             return APR_ECONNABORTED;
         }
-        ap_remove_input_filter(f);
     }
     return ap_get_brigade(f->next, bb, mode, block, readbytes);
 }
@@ -107,7 +109,7 @@ static int tls_in_use;
 void ssl_plain_watch(conn_rec *c)
 {
     if (tls_in_use) {
-        ap_add_input_filter_handle(watch_filter, NULL, NULL, c);
+        ap_add_input_filter_handle(watch_filter, apr_pcalloc(c->pool, sizeof(int)), NULL, c);
     }
 }
 

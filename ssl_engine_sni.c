@@ -21,7 +21,6 @@
 #include <openssl/pem.h>
 
 #define MAX_HOST_NAME 255
-#define ACME_TLS_1 "acme-tls/1" /* RFC 8737 */
 
 /** A virtual host and its place in the chain of its address: lower wins. */
 typedef struct sni_entry {
@@ -241,6 +240,14 @@ static int answers_to(server_rec *s, const char *name)
            in_names(s->wild_names, name);
 }
 
+int ssl_sni_has_names(conn_rec *c)
+{
+    void *chain = c->vhost_lookup_data;
+    const sni_table *table = chain ? apr_hash_get(tables, &chain, sizeof(chain)) : NULL;
+
+    return table && table->n_hosts > 1;
+}
+
 server_rec *ssl_sni_find(conn_rec *c, const char *name)
 {
     void *chain = c->vhost_lookup_data;
@@ -283,7 +290,7 @@ static const char *hello_server_name(SSL *ssl, apr_pool_t *p)
  * nothing else: ALPN with that one protocol (RFC 8737, 3). */
 static int hello_is_acme(SSL *ssl)
 {
-    static const unsigned char only_acme[] = "\0\013\012" ACME_TLS_1;
+    static const unsigned char only_acme[] = "\0\013\012" SSL_ALPN_ACME;
     const unsigned char *ext;
     size_t len;
 
@@ -300,6 +307,7 @@ static int use_challenge(ssl_conn *conn, const char *cert_pem, const char *key_p
 
     if (ok) {
         SSL_certs_clear(conn->ssl);
+        SSL_set_verify(conn->ssl, SSL_VERIFY_NONE, NULL); /* a validator has no certificate */
         ok = SSL_use_cert_and_key(conn->ssl, cert, key, NULL, 1) == 1;
     }
     X509_free(cert);
@@ -315,9 +323,9 @@ static int answer_acme(ssl_conn *conn)
     apr_array_header_t *offers = apr_array_make(conn->c->pool, 1, sizeof(const char *));
     const char *chosen, *cert_pem = NULL, *key_pem = NULL;
 
-    APR_ARRAY_PUSH(offers, const char *) = ACME_TLS_1;
+    APR_ARRAY_PUSH(offers, const char *) = SSL_ALPN_ACME;
     chosen = ap_select_protocol(conn->c, NULL, conn->server, offers);
-    if (!chosen || strcmp(chosen, ACME_TLS_1) != 0) {
+    if (!chosen || strcmp(chosen, SSL_ALPN_ACME) != 0) {
         return 1;
     }
     if (ap_switch_protocol(conn->c, NULL, conn->server, chosen) != APR_SUCCESS ||
@@ -330,7 +338,7 @@ static int answer_acme(ssl_conn *conn)
                       conn->sni ? conn->sni : "");
         return 0;
     }
-    conn->facts.alpn = ACME_TLS_1;
+    conn->facts.alpn = SSL_ALPN_ACME;
     return 1;
 }
 
@@ -344,6 +352,7 @@ static void choose_host(ssl_conn *conn)
         return;
     }
     found = ssl_sni_find(conn->c, conn->sni);
+    conn->sni_server = found ? found : conn->server;
     if (!found || !ssl_config_of(found)->host) {
         ap_log_cerror(APLOG_MARK, APLOG_DEBUG, 0, conn->c,
                       APLOGNO(02044) "no virtual host of this address is named '%s': the first one is used",
@@ -397,7 +406,8 @@ static apr_array_header_t *alpn_offers(apr_pool_t *p, const unsigned char *in, u
     return offers;
 }
 
-/* The client's own bytes for PROTOCOL: they live as long as OpenSSL needs them. */
+/* Whether PROTOCOL is offered; *OUT are then the client's own bytes for it,
+ * which live as long as OpenSSL needs them. */
 static int alpn_pick(const char *protocol, const unsigned char *in, unsigned int inlen, const unsigned char **out,
                      unsigned char *outlen)
 {
@@ -408,10 +418,10 @@ static int alpn_pick(const char *protocol, const unsigned char *in, unsigned int
         if (in[at] == len && memcmp(in + at + 1, protocol, len) == 0) {
             *out = in + at + 1;
             *outlen = in[at];
-            return SSL_TLSEXT_ERR_OK;
+            return 1;
         }
     }
-    return SSL_TLSEXT_ERR_NOACK;
+    return 0;
 }
 
 int ssl_sni_alpn_select(SSL *ssl, const unsigned char **out, unsigned char *outlen, const unsigned char *in,
@@ -424,7 +434,8 @@ int ssl_sni_alpn_select(SSL *ssl, const unsigned char **out, unsigned char *outl
     (void)arg;
     if (!chosen) {
         chosen = ap_select_protocol(c, NULL, conn->server, alpn_offers(c->pool, in, inlen));
-        if (chosen && strcmp(chosen, ap_get_protocol(c)) != 0) {
+        chosen = chosen ? chosen : AP_PROTOCOL_HTTP1;
+        if (alpn_pick(chosen, in, inlen, out, outlen) && strcmp(chosen, ap_get_protocol(c)) != 0) {
             apr_status_t rv = ap_switch_protocol(c, NULL, conn->server, chosen);
 
             if (rv != APR_SUCCESS) {
@@ -433,5 +444,10 @@ int ssl_sni_alpn_select(SSL *ssl, const unsigned char **out, unsigned char *outl
             }
         }
     }
-    return chosen ? alpn_pick(chosen, in, inlen, out, outlen) : SSL_TLSEXT_ERR_NOACK;
+    if (!alpn_pick(chosen, in, inlen, out, outlen)) {
+        ap_log_cerror(APLOG_MARK, APLOG_INFO, 0, c, "none of the protocols that the client offers by ALPN is spoken "
+                      "here (virtual host %s)", ssl_server_id(c->pool, conn->server));
+        return SSL_TLSEXT_ERR_ALERT_FATAL; /* RFC 7301, 3.2: no_application_protocol */
+    }
+    return SSL_TLSEXT_ERR_OK;
 }

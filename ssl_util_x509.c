@@ -300,10 +300,8 @@ static int string_covers(apr_pool_t *p, const ASN1_STRING *string, const char *n
     return is_ip ? !strcasecmp(pattern, name) : pattern_covers(pattern, name);
 }
 
-/** Whether one of NAMES covers NAME, the address IP if that isn't NULL.
- * *HAS_DNS: there are dNSNames among them. */
-static int alt_names_cover(apr_pool_t *p, const GENERAL_NAMES *names, const char *name, const ASN1_OCTET_STRING *ip,
-                           int *has_dns)
+/** Whether one of NAMES covers NAME, the address IP if that isn't NULL. */
+static int alt_names_cover(apr_pool_t *p, const GENERAL_NAMES *names, const char *name, const ASN1_OCTET_STRING *ip)
 {
     for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
         const GENERAL_NAME *alt = sk_GENERAL_NAME_value(names, i);
@@ -311,11 +309,8 @@ static int alt_names_cover(apr_pool_t *p, const GENERAL_NAMES *names, const char
         if (alt->type == GEN_IPADD && ip && !ASN1_OCTET_STRING_cmp(alt->d.iPAddress, ip)) {
             return 1;
         }
-        if (alt->type == GEN_DNS) {
-            *has_dns = 1;
-            if (string_covers(p, alt->d.dNSName, name, ip != NULL)) {
-                return 1;
-            }
+        if (alt->type == GEN_DNS && string_covers(p, alt->d.dNSName, name, ip != NULL)) {
+            return 1;
         }
     }
     return 0;
@@ -346,11 +341,9 @@ int ssl_x509_matches_name(apr_pool_t *p, X509 *cert, const char *name)
 {
     GENERAL_NAMES *names = alt_names_of(cert);
     ASN1_OCTET_STRING *ip = address_of(name);
-    int has_dns = 0, covered = alt_names_cover(p, names, name, ip, &has_dns);
+    int covered = alt_names_cover(p, names, name, ip) ||
+                  common_names_cover(p, X509_get_subject_name(cert), name, ip != NULL);
 
-    if (!covered && !has_dns) {
-        covered = common_names_cover(p, X509_get_subject_name(cert), name, ip != NULL);
-    }
     ASN1_OCTET_STRING_free(ip);
     GENERAL_NAMES_free(names);
     return covered;

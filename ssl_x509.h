@@ -58,8 +58,9 @@ apr_array_header_t *ssl_x509_alt_names(apr_pool_t *p, X509 *cert, int type, int 
  * that holds a NUL, is left out. */
 apr_array_header_t *ssl_x509_extensions(apr_pool_t *p, X509 *cert, const char *extension);
 
-/** Whether CERT (its dNSNames, else its common names; its iPAddresses if NAME
- * is one) covers NAME; wildcards as RFC 9525, 6.3. */
+/** Whether CERT covers NAME: one of its dNSNames or common names does (manual:
+ * SSLProxyCheckPeerName), or, if NAME is an address, one of its iPAddresses.
+ * Wildcards as RFC 9525, 6.3. */
 int ssl_x509_matches_name(apr_pool_t *p, X509 *cert, const char *name);
 
 /** Whether CERT names itself as its issuer; whether it is a CA's. */

@@ -63,17 +63,17 @@ sub seen {
 
 for my $version ('1.2', '1.3') {
     my @v = (version => $version);
-    is(seen('a.test', ['acme-tls/1'], @v), '?', "TLS $version: the challenge certificate");
-    is(seen('A.test', ['acme-tls/1'], @v), '?', "TLS $version: in other letters");
-    is(seen('a.test', ['http/1.1'], @v), '?', "TLS $version: http/1.1");
-    is(seen('a.test', undef, @v), '?', "TLS $version: no protocol");
-    is(seen('a.test', ['acme-tls/1', 'http/1.1'], @v), '?', "TLS $version: both");
-    is(seen('first.test', ['acme-tls/1'], @v), '?', "TLS $version: another virtual host");
-    is(seen('unknown.test', ['acme-tls/1'], @v), '?', "TLS $version: an unknown name");
-    is(seen(undef, ['acme-tls/1'], @v), '?', "TLS $version: no name");
-    is(seen('mute.test', ['acme-tls/1'], @v), '?', "TLS $version: where client certificates are required");
-    is(seen('broken.test', ['acme-tls/1'], @v), '?', "TLS $version: a certificate that is none");
-    is(seen('nokey.test', ['acme-tls/1'], @v), '?', "TLS $version: a key that is not the certificate's");
+    is(seen('a.test', ['acme-tls/1'], @v), 'challenge, acme-tls/1', "TLS $version: the challenge certificate");
+    is(seen('A.test', ['acme-tls/1'], @v), 'challenge, acme-tls/1', "TLS $version: in other letters");
+    is(seen('a.test', ['http/1.1'], @v), 'a.test, http/1.1', "TLS $version: http/1.1");
+    is(seen('a.test', undef, @v), 'a.test, none', "TLS $version: no protocol");
+    is(seen('a.test', ['acme-tls/1', 'http/1.1'], @v), 'a.test, http/1.1', "TLS $version: both");
+    is(seen('first.test', ['acme-tls/1'], @v), 'refused', "TLS $version: another virtual host");
+    is(seen('unknown.test', ['acme-tls/1'], @v), 'refused', "TLS $version: an unknown name");
+    is(seen(undef, ['acme-tls/1'], @v), 'refused', "TLS $version: no name");
+    is(seen('mute.test', ['acme-tls/1'], @v), 'challenge, acme-tls/1', "TLS $version: where client certificates are required");
+    is(seen('broken.test', ['acme-tls/1'], @v), 'refused', "TLS $version: a certificate that is none");
+    is(seen('nokey.test', ['acme-tls/1'], @v), 'refused', "TLS $version: a key that is not the certificate's");
 
     my ($out) = s_client(port => $h->port, args => [ '-alpn', 'acme-tls/1', '-servername', 'a.test', $version eq '1.2' ? '-tls1_2' : '-tls1_3' ]);
     like($out, qr/ALPN protocol: acme-tls\/1/, "TLS $version: s_client says so");

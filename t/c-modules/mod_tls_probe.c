@@ -18,6 +18,7 @@
 #include "http_connection.h"
 #include "http_core.h"
 #include "http_log.h"
+#include "http_main.h"
 #include "http_protocol.h"
 #include "http_ssl.h"
 #include "mod_ssl.h"
@@ -71,13 +72,31 @@ static const char *set_files(cmd_parms *cmd, void *unused, const char *way, cons
     return NULL;
 }
 
+/* Read while the server still is root: it need not be able to later. */
+static const char *file_text(apr_pool_t *p, const char *path)
+{
+    apr_file_t *file;
+    apr_finfo_t info;
+    if (apr_file_open(&file, path, APR_READ, 0, p) != APR_SUCCESS)
+        return NULL;
+    char *text = NULL;
+    if (apr_file_info_get(&info, APR_FINFO_SIZE, file) == APR_SUCCESS) {
+        apr_size_t length = (apr_size_t)info.size;
+        text = apr_pcalloc(p, length + 1);
+        if (apr_file_read_full(file, text, length, &length) != APR_SUCCESS)
+            text = NULL;
+    }
+    apr_file_close(file);
+    return text;
+}
+
 static const char *set_challenge(cmd_parms *cmd, void *unused, const char *name, const char *cert, const char *key)
 {
     probe_server *record = server_record(cmd->server);
     record->challenge_name = name;
-    record->challenge_cert = cert;
-    record->challenge_key = key;
-    return NULL;
+    record->challenge_cert = file_text(cmd->pool, cert);
+    record->challenge_key = file_text(cmd->pool, key);
+    return record->challenge_cert && record->challenge_key ? NULL : "ProbeChallenge: cannot read a file";
 }
 
 static const char *set_log(cmd_parms *cmd, void *unused, int on)
@@ -156,34 +175,17 @@ static int switch_protocol(conn_rec *c, request_rec *r, server_rec *s, const cha
     return !r && !strcmp(protocol, ACME) ? OK : DECLINED;
 }
 
-static const char *file_text(apr_pool_t *p, const char *path)
-{
-    apr_file_t *file;
-    apr_finfo_t info;
-    if (apr_file_open(&file, path, APR_READ, 0, p) != APR_SUCCESS)
-        return NULL;
-    char *text = NULL;
-    if (apr_file_info_get(&info, APR_FINFO_SIZE, file) == APR_SUCCESS) {
-        apr_size_t length = (apr_size_t)info.size;
-        text = apr_pcalloc(p, length + 1);
-        if (apr_file_read_full(file, text, length, &length) != APR_SUCCESS)
-            text = NULL;
-    }
-    apr_file_close(file);
-    return text;
-}
-
 static int answer_challenge(conn_rec *c, const char *name, const char **cert, const char **key)
 {
-    for (server_rec *s = c->base_server; s; s = s->next) {
+    for (server_rec *s = ap_server_conf; s; s = s->next) {
         const probe_server *record = server_record(s);
         if (!record->challenge_name || strcasecmp(record->challenge_name, name))
             continue;
-        *cert = file_text(c->pool, record->challenge_cert);
-        *key = file_text(c->pool, record->challenge_key);
-        return *cert && *key;
+        *cert = record->challenge_cert;
+        *key = record->challenge_key;
+        return OK;
     }
-    return 0;
+    return DECLINED;
 }
 
 /* ---- hooks with OpenSSL's types ------------------------------------------------------------------ */

@@ -430,7 +430,10 @@ sub why {
     my $text = $self->{stderr} && -e $self->{stderr} ? slurp($self->{stderr}) : '';
     $text .= $self->errorlog_since($self->{log_at_start} || 0);
     $text .= "(the server neither answered nor ended)\n" if $self->{gave_up};
-    $text .= sprintf "(exit status %d)\n", $self->{status} >> 8 if defined $self->{status};
+    if (defined $self->{status}) {
+        my $signal = $self->{status} & 127;
+        $text .= $signal ? "(killed by signal $signal)\n" : sprintf "(exit status %d)\n", $self->{status} >> 8;
+    }
     return $text;
 }
 
