@@ -102,13 +102,14 @@ static int bio_write(BIO *bio, const char *data, int len)
 
 /* --- receiving ---------------------------------------------------------------- */
 
-static void drop_metadata(apr_bucket_brigade *bb)
+/* What is no ciphertext. */
+static void drop_empty(apr_bucket_brigade *bb)
 {
     apr_bucket *e = APR_BRIGADE_FIRST(bb), *next;
 
     for (; e != APR_BRIGADE_SENTINEL(bb); e = next) {
         next = APR_BUCKET_NEXT(e);
-        if (APR_BUCKET_IS_METADATA(e)) {
+        if (APR_BUCKET_IS_METADATA(e) || e->length == 0) {
             apr_bucket_delete(e);
         }
     }
@@ -124,7 +125,7 @@ static apr_status_t get_bytes(ssl_transport *t, apr_read_type_e mode)
         bb = apr_brigade_create(t->c->pool, t->c->bucket_alloc);
     }
     rv = ap_get_brigade(t->in->next, bb, AP_MODE_READBYTES, mode, READ_SIZE);
-    drop_metadata(bb);
+    drop_empty(bb);
     if (rv == APR_SUCCESS && APR_BRIGADE_EMPTY(bb)) {
         rv = mode == APR_NONBLOCK_READ ? APR_EAGAIN : APR_EOF;
     }
@@ -199,7 +200,10 @@ static int bio_read(BIO *bio, char *buffer, int size)
 
 /* --- the first bytes ------------------------------------------------------------ */
 
-/* A request line begins with an upper-case method and a space (RFC 9112, 3).
+/* Of a registered method, with room to spare. */
+#define LONGEST_METHOD 31
+
+/* A request line begins with a method and a space (RFC 9112, 3).
  * HTTP/2's preface does too, but is none: nobody may start HTTP/2 here. */
 static ssl_first_bytes classify(const char *head, apr_size_t len, int *sure)
 {
@@ -209,14 +213,14 @@ static ssl_first_bytes classify(const char *head, apr_size_t len, int *sure)
     if (len && (head[0] == 0x16 || (unsigned char)head[0] >= 0x80)) {
         return SSL_FIRST_TLS;
     }
-    while (i < len && apr_isupper(head[i])) {
+    while (i < len && (apr_isalpha(head[i]) || (i > 0 && strchr("-_.", head[i])))) {
         i++;
     }
-    if (i == len && len < 24) {
+    if (i == len && len < LONGEST_METHOD + 1) {
         *sure = 0;
         return SSL_FIRST_OTHER;
     }
-    if (i < 3 || i > 20 || i == len || head[i] != ' ' || strncmp(head, "PRI ", 4) == 0) {
+    if (i < 3 || i > LONGEST_METHOD || i == len || head[i] != ' ' || strncmp(head, "PRI ", 4) == 0) {
         return SSL_FIRST_OTHER;
     }
     return SSL_FIRST_HTTP;
@@ -224,7 +228,7 @@ static ssl_first_bytes classify(const char *head, apr_size_t len, int *sure)
 
 apr_status_t ssl_transport_recognise(ssl_transport *t, ssl_first_bytes *what)
 {
-    char head[24];
+    char head[LONGEST_METHOD + 1];
     int sure = 0;
 
     for (;;) {

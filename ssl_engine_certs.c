@@ -315,7 +315,7 @@ static apr_status_t load_chain_file(ssl_ctx_build *b)
     const char *path = b->cfg->chain_file;
     BIO *bio = open_file(b, APLOGNO(01903), path);
     X509 *cert;
-    int n = 0;
+    int n = 0, whole;
 
     if (!bio) {
         return APR_EGENERAL;
@@ -323,15 +323,16 @@ static apr_status_t load_chain_file(ssl_ctx_build *b)
     while ((cert = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
         n += SSL_CTX_add_extra_chain_cert(b->ctx, cert) == 1;
     }
-    if (n == 0) {
+    whole = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+    if (!whole || n == 0) {
         (void)BIO_reset(bio);
-        ap_log_error(APLOG_MARK, APLOG_EMERG, 0, b->server,
-                     APLOGNO(01903) "%s: SSLCertificateChainFile: no certificate in '%s': it holds %s", b->id, path,
-                     what_is_in(bio));
+        ap_log_error(APLOG_MARK, whole ? APLOG_WARNING : APLOG_EMERG, 0, b->server,
+                     APLOGNO(01903) "%s: SSLCertificateChainFile: %s in '%s': it holds %s", b->id,
+                     whole ? "no certificate" : "a certificate that cannot be read", path, what_is_in(bio));
     }
     BIO_free(bio);
     ERR_clear_error();
-    return n ? APR_SUCCESS : APR_EGENERAL;
+    return whole ? APR_SUCCESS : APR_EGENERAL;
 }
 
 apr_status_t ssl_certs_load(ssl_ctx_build *b)

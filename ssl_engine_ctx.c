@@ -132,6 +132,9 @@ static int run_conf_cmd(ssl_ctx_build *b, SSL_CONF_CTX *conf, const ssl_conf_cmd
     int rv = SSL_CONF_cmd(conf, cmd->name, cmd->value);
 
     if (rv > 0) {
+        if (ap_cstr_casecmp(cmd->name, "DHParameters") == 0) {
+            SSL_CTX_set_dh_auto(b->ctx, 0); /* or OpenSSL would go on choosing them itself */
+        }
         return 1;
     }
     ap_log_error(APLOG_MARK, APLOG_EMERG, 0, b->server,

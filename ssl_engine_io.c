@@ -84,9 +84,18 @@ static apr_status_t fill(io_ctx *io, apr_read_type_e block, apr_size_t size)
     return APR_SUCCESS;
 }
 
+/* Splitting a bucket at its end leaves an empty one, which is not input. */
+static int has_bytes(io_ctx *io)
+{
+    while (!APR_BRIGADE_EMPTY(io->plain) && APR_BRIGADE_FIRST(io->plain)->length == 0) {
+        apr_bucket_delete(APR_BRIGADE_FIRST(io->plain));
+    }
+    return !APR_BRIGADE_EMPTY(io->plain);
+}
+
 static apr_status_t need_bytes(io_ctx *io, apr_read_type_e block, apr_size_t size)
 {
-    return APR_BRIGADE_EMPTY(io->plain) ? fill(io, block, size) : APR_SUCCESS;
+    return has_bytes(io) ? APR_SUCCESS : fill(io, block, size);
 }
 
 /* How much to decrypt when the caller wants READBYTES. */
@@ -217,7 +226,7 @@ static apr_status_t filter_in(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_m
     io_ctx *io = f->ctx;
     apr_status_t rv;
 
-    if (APR_BRIGADE_EMPTY(io->plain)) {
+    if (!has_bytes(io)) {
         rv = ssl_conn_progress(io->conn, SSL_CONN_ESTABLISHED, block);
         if (rv != APR_SUCCESS || mode == AP_MODE_INIT) {
             return rv;
@@ -373,13 +382,18 @@ static apr_status_t put_data(io_ctx *io, apr_bucket *e)
 static apr_status_t put_metadata(io_ctx *io, apr_bucket *e)
 {
     ssl_conn *conn = io->conn;
+    int is_end = AP_BUCKET_IS_EOC(e);
     apr_status_t rv = conn->state == SSL_CONN_CLOSED ? APR_SUCCESS : encrypt_gathered(io);
 
-    if (AP_BUCKET_IS_EOC(e)) {
+    if (is_end) {
         ssl_conn_shutdown(conn);
     }
     APR_BUCKET_REMOVE(e);
     ssl_transport_append(conn->transport, e);
+    /* Nobody comes back for what the MPM leaves lying at the end of keep-alive. */
+    if (is_end && conn->transport->gathered && rv == APR_SUCCESS) {
+        rv = ssl_transport_send(conn->transport, 1);
+    }
     return rv;
 }
 

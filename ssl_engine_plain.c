@@ -20,9 +20,10 @@ static ap_filter_rec_t *watch_filter;
 
 /* --- HTTP on a TLS port -------------------------------------------------------------- */
 
+/* r->uri is still as it was sent: httpd decodes it later. */
 static const char *https_url(request_rec *r)
 {
-    const char *path = r->uri && r->uri[0] == '/' ? ap_os_escape_path(r->pool, r->uri, 1) : "/";
+    const char *path = r->uri && r->uri[0] == '/' ? r->uri : "/";
 
     return ap_construct_url(r->pool, apr_pstrcat(r->pool, path, r->args ? "?" : NULL, r->args, NULL), r);
 }
@@ -86,21 +87,23 @@ static apr_status_t look(ap_filter_t *f, apr_read_type_e block, int *is_hello)
     return rv == APR_SUCCESS && len == 0 ? APR_EAGAIN : rv;
 }
 
+typedef enum { WATCHING, HARMLESS, REFUSED } watch_state;
+
 /* It stays in the chain and only passes on when it has seen enough: requests
  * that began meanwhile lead through it. */
 static apr_status_t watch(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_t mode, apr_read_type_e block,
                           apr_off_t readbytes)
 {
-    int *seen = f->ctx, is_hello = 0;
+    watch_state *state = f->ctx;
+    int is_hello = 0;
 
-    if (!*seen && mode != AP_MODE_INIT && look(f, block, &is_hello) == APR_SUCCESS) {
-        *seen = 1;
+    if (*state == WATCHING && mode != AP_MODE_INIT && look(f, block, &is_hello) == APR_SUCCESS) {
+        *state = is_hello ? REFUSED : HARMLESS;
         if (is_hello) {
             refuse_hello(f);
-            return APR_ECONNABORTED;
         }
     }
-    return ap_get_brigade(f->next, bb, mode, block, readbytes);
+    return *state == REFUSED ? APR_EOF : ap_get_brigade(f->next, bb, mode, block, readbytes);
 }
 
 /* Only where a virtual host could have been meant: on servers that use TLS at all. */
@@ -109,7 +112,7 @@ static int tls_in_use;
 void ssl_plain_watch(conn_rec *c)
 {
     if (tls_in_use) {
-        ap_add_input_filter_handle(watch_filter, apr_pcalloc(c->pool, sizeof(int)), NULL, c);
+        ap_add_input_filter_handle(watch_filter, apr_pcalloc(c->pool, sizeof(watch_state)), NULL, c);
     }
 }
 

@@ -34,10 +34,10 @@ enum { CLIENT = 0, SERVER = 1, ISSUER = 2 };
 
 /* When +StdEnvVars exports the variable, and where its value comes from. */
 typedef enum {
-    HIDDEN,  /* looked up only */
-    PER_CERT, /* from the words of the certificate */
+    HIDDEN,        /* looked up only */
+    PER_CERT,      /* from the words of the certificate */
     PER_CERT_NAME, /* the same, in the format that LegacyDNStringFormat asks for */
-    PER_REQUEST /* from its getter */
+    PER_REQUEST    /* from its getter */
 } export_kind;
 
 /* One question: each of c, r, conn may be NULL. */
@@ -341,9 +341,8 @@ static const char *dn(const lookup *q, const variable *v, const char *rest)
     if (!cert) {
         return NULL;
     }
-    return q->r && (ssl_dir_options(q->r) & SSL_OPT_LEGACY_DN_FORMAT)
-               ? ssl_x509_name_legacy(q->p, name_of(cert, v))
-               : ssl_x509_name_rfc2253(q->p, name_of(cert, v));
+    return q->r && (ssl_dir_options(q->r) & SSL_OPT_LEGACY_DN_FORMAT) ? ssl_x509_name_legacy(q->p, name_of(cert, v))
+                                                                      : ssl_x509_name_rfc2253(q->p, name_of(cert, v));
 }
 
 static int component_nid(const char *name, size_t len)
@@ -465,7 +464,7 @@ static const char *local_time(const lookup *q, const variable *v, const char *re
 
     apr_time_exp_lt(&now, apr_time_now());
     return apr_strftime(text, &len, sizeof(text), v->text, &now) == APR_SUCCESS ? apr_pstrmemdup(q->p, text, len)
-                                                                               : NULL;
+                                                                                : NULL;
 }
 
 /* TEXT: today's name of it. */
@@ -476,46 +475,49 @@ static const char *alias(const lookup *q, const variable *v, const char *rest)
 
 /* ---- the table -------------------------------------------------------------- */
 
-#define CERT(side, arg)                                                         \
-    { "SSL_" #side "_M_VERSION", cert_version, arg, .export = PER_CERT },       \
-    { "SSL_" #side "_M_SERIAL", cert_serial, arg, .export = PER_CERT },         \
-    { "SSL_" #side "_V_START", cert_start, arg, .export = PER_CERT },           \
-    { "SSL_" #side "_V_END", cert_end, arg, .export = PER_CERT },               \
-    { "SSL_" #side "_S_DN", dn, arg, .export = PER_CERT_NAME },                 \
-    { "SSL_" #side "_S_DN_", dn_component, arg },                               \
-    { "SSL_" #side "_I_DN", dn, (arg) | ISSUER, .export = PER_CERT_NAME },      \
-    { "SSL_" #side "_I_DN_", dn_component, (arg) | ISSUER },                    \
-    { "SSL_" #side "_A_KEY", cert_key_algorithm, arg, .export = PER_CERT },     \
-    { "SSL_" #side "_A_SIG", cert_signature_algorithm, arg, .export = PER_CERT }, \
-    { "SSL_" #side "_SAN_Email_", san, arg, .data = &san_email },               \
-    { "SSL_" #side "_SAN_DNS_", san, arg, .data = &san_dns },                   \
-    { "SSL_" #side "_SAN_OTHER_msUPN_", san, arg, .data = &san_upn },           \
-    { "SSL_" #side "_SAN_OTHER_dnsSRV_", san, arg, .data = &san_srv },          \
-    { "SSL_" #side "_CERT", cert_pem, arg }
+#define CERT(side, arg)                                                                                           \
+    { "SSL_" #side "_M_VERSION", cert_version, arg, .export = PER_CERT },                                         \
+        { "SSL_" #side "_M_SERIAL", cert_serial, arg, .export = PER_CERT },                                       \
+        { "SSL_" #side "_V_START", cert_start, arg, .export = PER_CERT },                                         \
+        { "SSL_" #side "_V_END", cert_end, arg, .export = PER_CERT },                                             \
+        { "SSL_" #side "_S_DN", dn, arg, .export = PER_CERT_NAME }, { "SSL_" #side "_S_DN_", dn_component, arg }, \
+        { "SSL_" #side "_I_DN", dn, (arg) | ISSUER, .export = PER_CERT_NAME },                                    \
+        { "SSL_" #side "_I_DN_", dn_component, (arg) | ISSUER },                                                  \
+        { "SSL_" #side "_A_KEY", cert_key_algorithm, arg, .export = PER_CERT },                                   \
+        { "SSL_" #side "_A_SIG", cert_signature_algorithm, arg, .export = PER_CERT },                             \
+        { "SSL_" #side "_SAN_Email_", san, arg, .data = &san_email },                                             \
+        { "SSL_" #side "_SAN_DNS_", san, arg, .data = &san_dns },                                                 \
+        { "SSL_" #side "_SAN_OTHER_msUPN_", san, arg, .data = &san_upn },                                         \
+        { "SSL_" #side "_SAN_OTHER_dnsSRV_", san, arg, .data = &san_srv },                                        \
+    {                                                                                                             \
+        "SSL_" #side "_CERT", cert_pem, arg                                                                       \
+    }
 
 /* Names of the older solutions (manual: "Compatibility", table 2). */
-#define CERT_ALIASES(side)                                                                        \
-    { "SSL_" #side "_CERTIFICATE", alias, .text = "SSL_" #side "_CERT" },                         \
-    { "SSL_" #side "_CERT_START", alias, .text = "SSL_" #side "_V_START" },                       \
-    { "SSL_" #side "_CERT_END", alias, .text = "SSL_" #side "_V_END" },                           \
-    { "SSL_" #side "_CERT_SERIAL", alias, .text = "SSL_" #side "_M_SERIAL" },                     \
-    { "SSL_" #side "_SIGNATURE_ALGORITHM", alias, .text = "SSL_" #side "_A_SIG" },                \
-    { "SSL_" #side "_DN", alias, .text = "SSL_" #side "_S_DN" },                                  \
-    { "SSL_" #side "_CN", alias, .text = "SSL_" #side "_S_DN_CN" },                               \
-    { "SSL_" #side "_EMAIL", alias, .text = "SSL_" #side "_S_DN_Email" },                         \
-    { "SSL_" #side "_O", alias, .text = "SSL_" #side "_S_DN_O" },                                 \
-    { "SSL_" #side "_OU", alias, .text = "SSL_" #side "_S_DN_OU" },                               \
-    { "SSL_" #side "_C", alias, .text = "SSL_" #side "_S_DN_C" },                                 \
-    { "SSL_" #side "_SP", alias, .text = "SSL_" #side "_S_DN_SP" },                               \
-    { "SSL_" #side "_L", alias, .text = "SSL_" #side "_S_DN_L" },                                 \
-    { "SSL_" #side "_IDN", alias, .text = "SSL_" #side "_I_DN" },                                 \
-    { "SSL_" #side "_ICN", alias, .text = "SSL_" #side "_I_DN_CN" },                              \
-    { "SSL_" #side "_IEMAIL", alias, .text = "SSL_" #side "_I_DN_Email" },                        \
-    { "SSL_" #side "_IO", alias, .text = "SSL_" #side "_I_DN_O" },                                \
-    { "SSL_" #side "_IOU", alias, .text = "SSL_" #side "_I_DN_OU" },                              \
-    { "SSL_" #side "_IC", alias, .text = "SSL_" #side "_I_DN_C" },                                \
-    { "SSL_" #side "_ISP", alias, .text = "SSL_" #side "_I_DN_SP" },                              \
-    { "SSL_" #side "_IL", alias, .text = "SSL_" #side "_I_DN_L" }
+#define CERT_ALIASES(side)                                                             \
+    { "SSL_" #side "_CERTIFICATE", alias, .text = "SSL_" #side "_CERT" },              \
+        { "SSL_" #side "_CERT_START", alias, .text = "SSL_" #side "_V_START" },        \
+        { "SSL_" #side "_CERT_END", alias, .text = "SSL_" #side "_V_END" },            \
+        { "SSL_" #side "_CERT_SERIAL", alias, .text = "SSL_" #side "_M_SERIAL" },      \
+        { "SSL_" #side "_SIGNATURE_ALGORITHM", alias, .text = "SSL_" #side "_A_SIG" }, \
+        { "SSL_" #side "_DN", alias, .text = "SSL_" #side "_S_DN" },                   \
+        { "SSL_" #side "_CN", alias, .text = "SSL_" #side "_S_DN_CN" },                \
+        { "SSL_" #side "_EMAIL", alias, .text = "SSL_" #side "_S_DN_Email" },          \
+        { "SSL_" #side "_O", alias, .text = "SSL_" #side "_S_DN_O" },                  \
+        { "SSL_" #side "_OU", alias, .text = "SSL_" #side "_S_DN_OU" },                \
+        { "SSL_" #side "_C", alias, .text = "SSL_" #side "_S_DN_C" },                  \
+        { "SSL_" #side "_SP", alias, .text = "SSL_" #side "_S_DN_SP" },                \
+        { "SSL_" #side "_L", alias, .text = "SSL_" #side "_S_DN_L" },                  \
+        { "SSL_" #side "_IDN", alias, .text = "SSL_" #side "_I_DN" },                  \
+        { "SSL_" #side "_ICN", alias, .text = "SSL_" #side "_I_DN_CN" },               \
+        { "SSL_" #side "_IEMAIL", alias, .text = "SSL_" #side "_I_DN_Email" },         \
+        { "SSL_" #side "_IO", alias, .text = "SSL_" #side "_I_DN_O" },                 \
+        { "SSL_" #side "_IOU", alias, .text = "SSL_" #side "_I_DN_OU" },               \
+        { "SSL_" #side "_IC", alias, .text = "SSL_" #side "_I_DN_C" },                 \
+        { "SSL_" #side "_ISP", alias, .text = "SSL_" #side "_I_DN_SP" },               \
+    {                                                                                  \
+        "SSL_" #side "_IL", alias, .text = "SSL_" #side "_I_DN_L"                      \
+    }
 
 /* clang-format off */
 static const variable variables[] = {
@@ -734,7 +736,8 @@ static void word_name(apr_pool_t *p, apr_array_header_t *list, const char *prefi
 }
 
 /* The alternative names of one kind, those with a usable value numbered from 0. */
-static void word_alt_names(apr_pool_t *p, apr_array_header_t *list, const char *prefix, X509 *cert, const san_kind *kind)
+static void word_alt_names(apr_pool_t *p, apr_array_header_t *list, const char *prefix, X509 *cert,
+                           const san_kind *kind)
 {
     apr_array_header_t *names = ssl_x509_alt_names(p, cert, kind->type, kind->other_nid);
 

@@ -45,7 +45,7 @@ static char *take_text(apr_pool_t *p, BIO *bio, int ok)
     long len;
 
     if (bio && ok && (len = BIO_get_mem_data(bio, &data)) >= 0) {
-        text = apr_pstrmemdup(p, data, (apr_size_t)len);
+        text = apr_pstrmemdup(p, len ? data : "", (apr_size_t)len);
     }
     BIO_free(bio);
     ERR_pop_to_mark();
@@ -341,8 +341,8 @@ int ssl_x509_matches_name(apr_pool_t *p, X509 *cert, const char *name)
 {
     GENERAL_NAMES *names = alt_names_of(cert);
     ASN1_OCTET_STRING *ip = address_of(name);
-    int covered = alt_names_cover(p, names, name, ip) ||
-                  common_names_cover(p, X509_get_subject_name(cert), name, ip != NULL);
+    int covered =
+        alt_names_cover(p, names, name, ip) || common_names_cover(p, X509_get_subject_name(cert), name, ip != NULL);
 
     ASN1_OCTET_STRING_free(ip);
     GENERAL_NAMES_free(names);
@@ -356,7 +356,12 @@ int ssl_x509_is_self_issued(const X509 *cert)
 
 int ssl_x509_is_ca(X509 *cert)
 {
-    return X509_check_ca(cert) == 1;
+    int kind;
+
+    ERR_set_mark();
+    kind = X509_check_ca(cert);
+    ERR_pop_to_mark();
+    return kind == 1;
 }
 
 /* ---- for logs ---- */

@@ -87,11 +87,26 @@ refuses('encrypted key and no terminal', "$CERT\nSSLCertificateKeyFile $pki/rsa-
 refuses('a key too short for the security level', "SSLCertificateFile $pki/weak.crt\nSSLCertificateKeyFile $pki/weak.key",
     ["$pki/weak.crt"], qr/small|weak|short/i);
 
-SKIP: {
-    skip 'root reads everything', 1 if $> == 0;
-    chmod 0, $h->file('conf/unreadable', $crt);
-    refuses('unreadable', "SSLCertificateFile conf/unreadable\n$KEY", ['conf/unreadable'], qr/[Pp]ermission denied/);
-}
+# Root reads everything, so this server is started by somebody else.
+subtest 'unreadable' => sub {
+    plan skip_all => 'needs root to become another user' if $> != 0;
+    my $mine = ModSSL::Httpd->new(name => 'badcerts-unreadable');
+    my $root = $mine->root;
+    my ($uid, $gid) = (getpwnam 'www-data')[2, 3];
+    chown $uid, $gid, "$root/logs", "$root/run";
+    for my $case (['certificate', 'c.pem', "SSLCertificateFile conf/c.pem\n$KEY"], ['key', 'k.pem', "$CERT\nSSLCertificateKeyFile conf/k.pem"]) {
+        my ($what, $file, $lines) = @$case;
+        chmod 0600, $mine->file('conf/c.pem', $crt), $mine->file('conf/k.pem', $key);
+        $mine->config("SSLEngine on\n$lines\n");
+        unlink "$root/logs/error_log";
+        my $out = `timeout 20 setpriv --reuid=$uid --regid=$gid --clear-groups @{[ ModSSL::Httpd::httpd_binary() ]} -d $root -f $root/conf/httpd.conf -DFOREGROUND 2>&1 </dev/null`;
+        is($? >> 8, 1, "$what: does not start, exit status 1");
+        next if is_stock();
+        $out .= $mine->errorlog;
+        like($out, qr{conf/\Q$file\E}, 'names the file');
+        like($out, qr/[Pp]ermission denied/, 'and the cause');
+    }
+};
 
 # The message names the virtual host too: with hundreds of them the file alone is a long search.
 SKIP: {

@@ -46,34 +46,43 @@ is_deeply(of_this_start($start),
           [ (map { "$_.test proxy=0 ctx=1 certificate=1" } qw(a b back p)), 'p.test proxy=1 ctx=1 certificate=0' ],
           'init_server: each virtual host of its own, proxies too') or diag explain calls($start, 'init_server');
 
+my $local;    # the client's port of the last request, by which the log knows it
 sub get {
     my ($host, $path) = @_;
     my $s = tls_connect(port => $h->port, sni => "$host.test") or return 'refused';
+    $local = $s->sockport;
     my $r = http_get($s, $path, "$host.test", close => 1) or return 'closed';
     return $r->{status};
 }
 
-sub log_since { my ($count, $hook) = @_; ModSSL::Httpd::wait_for(5, sub { @{ calls($h->errorlog, $hook) } >= $count }); return calls($h->errorlog, $hook) }
+# Calls of pre_handshake for connections that match
+sub handshakes {
+    my ($pattern) = @_;
+    $h->errorlog_like(qr/probe: pre_handshake .*$pattern/);
+    return [ map { s/ of .*//r } grep { /$pattern/ } @{ calls($h->errorlog, 'pre_handshake') } ];
+}
 
 $h->log_mark;
 is(get('a', '/'), 200, 'a request');
-is_deeply(log_since(1, 'pre_handshake'), [ 'proxy=0 begun=0' ], 'pre_handshake: once a connection, before its handshake');
+is_deeply(handshakes(qr/:$local$/m), [ 'proxy=0 begun=0' ], 'pre_handshake: once, before the handshake');
 is_deeply(calls($h->errorlog, 'proxy_post_handshake'), [], 'nothing outgoing yet');
 
-$h->log_mark;
 my $s = tls_connect(port => $h->port, sni => 'a.test') or die $tls_error;
+$local = $s->sockport;
 http_get($s, '/', 'a.test') for 1 .. 3;
-is_deeply(log_since(1, 'pre_handshake'), [ 'proxy=0 begun=0' ], 'three requests on a connection: once');
+is_deeply(handshakes(qr/:$local$/m), [ 'proxy=0 begun=0' ], 'three requests on a connection: once');
 
 $h->log_mark;
 is(get('p', '/back/'), 200, 'a request to a proxy');
-is_deeply(log_since(3, 'pre_handshake'), [ ('proxy=0 begun=0') x 2, 'proxy=1 begun=0' ], 'pre_handshake: in, out and in again');
+my $back = $h->port('back');
+is_deeply(handshakes(qr/:$local$/m), [ 'proxy=0 begun=0' ], 'pre_handshake: the connection to the proxy');
+is_deeply(handshakes(qr/:$back$/m), [ 'proxy=1 begun=0' ], 'pre_handshake: the connection of the proxy to its backend');
 is_deeply(calls($h->errorlog, 'proxy_post_handshake'), [ 'finished=1' ], 'proxy_post_handshake: after it');
 
 $h->log_mark;
 my ($status) = curl('-k', '--http2', resolve('b.test', $h->port), 'https://b.test:' . $h->port . '/');
 is("$status $curl_info{http_version}", '200 2', 'h2');
-is_deeply(calls($h->errorlog, 'pre_handshake'), [ 'proxy=0 begun=0' ], 'h2: once a connection, not for each stream');
+is_deeply(handshakes(qr/:$curl_info{local_port}$/m), [ 'proxy=0 begun=0' ], 'h2: once a connection, not for each stream');
 
 $h->stop;
 subtest 'init_server fails' => sub {

@@ -102,16 +102,17 @@ subtest 'requests' => sub {
         refused('Expect: 100-continue', answer($h, "PUT / HTTP/1.1\r\n${H}Expect: 100-continue\r\nContent-Length: 3\r\n\r\n"), $SAYS);
         refused('Upgrade: h2c', answer($h, "GET / HTTP/1.1\r\n${H}Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n"), $SAYS);
 
+        like(answer($h, "GET /x HTTP/1.0\r\n\r\n"), qr{<a href="https://a\.test(?::$port)?/x">}, 'link without Host: by ServerName');
         # The way out: a link to the same thing over https.
         for my $case (
-            ['/',                    '',           "https://a.test:$port/"],
-            ['/some/page.html',      $H,           "https://a.test:$port/some/page.html"],
-            ['/p?q=1&r=%20x',        $H,           "https://a.test:$port/p?q=1&amp;r=%20x"],
-            ['/a%20b',               $H,           "https://a.test:$port/a%20b"],
-            ['http://a.test/abs',    $H,           "https://a.test:$port/abs"],
+            ['/',                 "https://a.test:$port/"],
+            ['/some/page.html',   "https://a.test:$port/some/page.html"],
+            ['/p?q=1&r=%20x',     "https://a.test:$port/p?q=1&amp;r=%20x"],
+            ['/a%20b',            "https://a.test:$port/a%20b"],
+            ["http://a.test:$port/abs", "https://a.test:$port/abs"],
         ) {
-            my ($uri, $host, $url) = @$case;
-            like(answer($h, "GET $uri HTTP/1.0\r\n$host\r\n"), qr/<a href="\Q$url\E">/, "link for $uri");
+            my ($uri, $url) = @$case;
+            like(answer($h, "GET $uri HTTP/1.0\r\nHost: a.test:$port\r\n\r\n"), qr/<a href="\Q$url\E">/, "link for $uri");
         }
     }
     still_serves($h);

@@ -209,8 +209,9 @@ static int init_server(server_rec *s, apr_pool_t *p, int is_proxy, SSL_CTX *ctx)
 static int pre_handshake(conn_rec *c, SSL *ssl, int is_proxy)
 {
     if (server_record(c->base_server)->log) {
-        ap_log_cerror(APLOG_MARK, APLOG_NOTICE, 0, c, "probe: pre_handshake proxy=%d begun=%d", is_proxy,
-                      SSL_is_init_finished(ssl) || !SSL_in_before(ssl));
+        ap_log_cerror(APLOG_MARK, APLOG_NOTICE, 0, c, "probe: pre_handshake proxy=%d begun=%d of %s:%d", is_proxy,
+                      SSL_is_init_finished(ssl) || !SSL_in_before(ssl), c->base_server->server_hostname,
+                      c->client_addr->port);
     }
     return refuses(c->base_server, "pre_handshake") ? HTTP_INTERNAL_SERVER_ERROR : OK;
 }
