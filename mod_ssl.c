@@ -98,8 +98,6 @@ static void register_hooks(apr_pool_t *p)
     static const char *const after_handshake[] = { "mod_http2.c", NULL };
     /* What BrowserMatch and SetEnvIf say about shutdown is known after them. */
     static const char *const setenvif[] = { "mod_setenvif.c", NULL };
-    /* mod_md adds certificates in its own post_config. */
-    static const char *const before_init[] = { "mod_md.c", "mod_watchdog.c", NULL };
 
     register_optional_functions();
     ssl_io_register(p);
@@ -109,7 +107,7 @@ static void register_hooks(apr_pool_t *p)
     APR_OPTIONAL_HOOK(ap, status_hook, ssl_scache_status, NULL, NULL, APR_HOOK_MIDDLE);
 
     ap_hook_pre_config(pre_config, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_post_config(ssl_init_module, before_init, NULL, APR_HOOK_MIDDLE);
+    ap_hook_post_config(ssl_init_module, NULL, NULL, APR_HOOK_MIDDLE); /* mod_md puts itself before us */
     ap_hook_child_init(ssl_init_child, NULL, NULL, APR_HOOK_MIDDLE);
 
     ap_hook_pre_connection(ssl_conn_pre_connection, NULL, NULL, APR_HOOK_MIDDLE);
@@ -120,7 +118,8 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_post_read_request(ssl_hook_read_request, NULL, setenvif, APR_HOOK_REALLY_FIRST);
     ap_hook_post_read_request(ssl_hook_note_shutdown, setenvif, NULL, APR_HOOK_LAST);
     ap_hook_check_access(ssl_access_check, NULL, NULL, APR_HOOK_MIDDLE, AP_AUTH_INTERNAL_PER_CONF);
-    ap_hook_check_authn(ssl_hook_user_name, NULL, NULL, APR_HOOK_FIRST, AP_AUTH_INTERNAL_PER_CONF);
+    ap_hook_check_access(ssl_hook_user_name, NULL, NULL, APR_HOOK_LAST, AP_AUTH_INTERNAL_PER_CONF);
+    ap_hook_fixups(ssl_access_check_strict, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_fixups(ssl_hook_fixups, NULL, NULL, APR_HOOK_MIDDLE);
 
     ap_hook_ssl_conn_is_ssl(ssl_hook_conn_is_ssl, NULL, NULL, APR_HOOK_MIDDLE);

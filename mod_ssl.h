@@ -18,8 +18,8 @@
 #define SSL_DECLARE_NONSTD(type) type
 #define SSL_DECLARE_DATA
 
-/** The value of variable NAME (4th to last: pool, server, connection or NULL,
- * request or NULL), in the pool; "" where it has none, NULL where there is no such variable. */
+/** The value of a variable, by pool, server, connection or NULL, request or
+ * NULL, and name; in the pool, and "" where it has none or there is no such variable. */
 APR_DECLARE_OPTIONAL_FN(char *, ssl_var_lookup, (apr_pool_t *, server_rec *, conn_rec *, request_rec *, char *));
 
 /** The values of extension EXTENSION (an OpenSSL name or a dotted OID) of the

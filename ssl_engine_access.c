@@ -225,6 +225,19 @@ int ssl_access_check(request_rec *r)
     return DECLINED;
 }
 
+/* SSLOptions StrictRequire: what SSLRequireSSL or SSLRequire denied stays denied,
+ * though Satisfy Any let a password in. */
+int ssl_access_check_strict(request_rec *r)
+{
+    if (!(ssl_dir_options(r) & SSL_OPT_STRICT_REQUIRE) || !apr_table_get(r->notes, "ssl-access-forbidden")) {
+        return DECLINED;
+    }
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                  "access to %s failed: SSLOptions StrictRequire upholds what SSLRequireSSL or SSLRequire denied",
+                  r->filename);
+    return HTTP_FORBIDDEN;
+}
+
 /* --- Require ... ------------------------------------------------------------------------ */
 
 static authz_status require_ssl(request_rec *r, const char *line, const void *parsed)

@@ -148,7 +148,6 @@ static apr_status_t make_host(server_rec *s, apr_pool_t *p, apr_pool_t *ptemp)
 {
     ssl_server_config *cfg = ssl_config_of(s);
     ssl_host *host = apr_pcalloc(p, sizeof(*host));
-    int rv;
 
     host->server = s;
     host->id = ssl_server_id(p, s);
@@ -160,10 +159,22 @@ static apr_status_t make_host(server_rec *s, apr_pool_t *p, apr_pool_t *ptemp)
     }
     make_session_id_context(host, ptemp);
     cfg->host = host;
-    rv = ssl_run_init_server(s, p, 0, host->ctx);
-    if (rv != OK && rv != DECLINED) {
-        ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s, "%s: a module's init_server hook failed", host->id);
-        return APR_EGENERAL;
+    return APR_SUCCESS;
+}
+
+/* Other modules see the hosts when all of them are there. */
+static apr_status_t show_hosts(server_rec *main_server, apr_pool_t *p)
+{
+    server_rec *s;
+
+    for (s = main_server; s; s = s->next) {
+        ssl_host *host = ssl_config_of(s)->host;
+        int rv = host ? ssl_run_init_server(s, p, 0, host->ctx) : OK;
+
+        if (rv != OK && rv != DECLINED) {
+            ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s, "%s: the init_server hook of another module failed", host->id);
+            return APR_EGENERAL;
+        }
     }
     return APR_SUCCESS;
 }
@@ -185,7 +196,7 @@ static apr_status_t make_hosts(server_rec *main_server, apr_pool_t *p, apr_pool_
         }
     }
     ssl_plain_init(any_tls);
-    return rv;
+    return rv == APR_SUCCESS ? show_hosts(main_server, p) : rv;
 }
 
 /* --- hooks -------------------------------------------------------------------------- */

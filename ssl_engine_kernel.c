@@ -84,13 +84,12 @@ int ssl_hook_user_name(request_rec *r)
     ssl_dir_config *dir = ssl_dir_config_of(r);
     const char *name;
 
-    if (!dir->user_name || !ssl_conn_secure(r->connection) || r->user) {
+    if (!dir->user_name || !ssl_conn_secure(r->connection)) {
         return DECLINED;
     }
     name = ssl_var_lookup(r->pool, r->server, r->connection, r, dir->user_name);
     if (name && *name) {
         r->user = apr_pstrdup(r->pool, name);
-        r->ap_auth_type = (char *)"SSL";
     }
     return DECLINED;
 }

@@ -399,9 +399,19 @@ static const char *request_header(const lookup *q, const variable *v, const char
     return q->r ? apr_table_get(q->r->headers_in, v->text ? v->text : rest) : NULL;
 }
 
+/* As ENV: in mod_rewrite: what the request says, else what the server was started with. */
 static const char *request_env(const lookup *q, const variable *v, const char *rest)
 {
-    return q->r ? apr_table_get(q->r->subprocess_env, rest) : NULL;
+    const char *value;
+
+    if (!q->r) {
+        return NULL;
+    }
+    value = apr_table_get(q->r->subprocess_env, rest);
+    if (!value) {
+        value = apr_table_get(q->r->notes, rest);
+    }
+    return value ? value : getenv(rest);
 }
 
 /* ARG: offset of a string in request_rec. */
@@ -475,51 +485,49 @@ static const char *alias(const lookup *q, const variable *v, const char *rest)
 
 /* ---- the table -------------------------------------------------------------- */
 
-#define CERT(side, arg)                                                                                           \
-    { "SSL_" #side "_M_VERSION", cert_version, arg, .export = PER_CERT },                                         \
-        { "SSL_" #side "_M_SERIAL", cert_serial, arg, .export = PER_CERT },                                       \
-        { "SSL_" #side "_V_START", cert_start, arg, .export = PER_CERT },                                         \
-        { "SSL_" #side "_V_END", cert_end, arg, .export = PER_CERT },                                             \
-        { "SSL_" #side "_S_DN", dn, arg, .export = PER_CERT_NAME }, { "SSL_" #side "_S_DN_", dn_component, arg }, \
-        { "SSL_" #side "_I_DN", dn, (arg) | ISSUER, .export = PER_CERT_NAME },                                    \
-        { "SSL_" #side "_I_DN_", dn_component, (arg) | ISSUER },                                                  \
-        { "SSL_" #side "_A_KEY", cert_key_algorithm, arg, .export = PER_CERT },                                   \
-        { "SSL_" #side "_A_SIG", cert_signature_algorithm, arg, .export = PER_CERT },                             \
-        { "SSL_" #side "_SAN_Email_", san, arg, .data = &san_email },                                             \
-        { "SSL_" #side "_SAN_DNS_", san, arg, .data = &san_dns },                                                 \
-        { "SSL_" #side "_SAN_OTHER_msUPN_", san, arg, .data = &san_upn },                                         \
-        { "SSL_" #side "_SAN_OTHER_dnsSRV_", san, arg, .data = &san_srv },                                        \
-    {                                                                                                             \
-        "SSL_" #side "_CERT", cert_pem, arg                                                                       \
-    }
-
-/* Names of the older solutions (manual: "Compatibility", table 2). */
-#define CERT_ALIASES(side)                                                             \
-    { "SSL_" #side "_CERTIFICATE", alias, .text = "SSL_" #side "_CERT" },              \
-        { "SSL_" #side "_CERT_START", alias, .text = "SSL_" #side "_V_START" },        \
-        { "SSL_" #side "_CERT_END", alias, .text = "SSL_" #side "_V_END" },            \
-        { "SSL_" #side "_CERT_SERIAL", alias, .text = "SSL_" #side "_M_SERIAL" },      \
-        { "SSL_" #side "_SIGNATURE_ALGORITHM", alias, .text = "SSL_" #side "_A_SIG" }, \
-        { "SSL_" #side "_DN", alias, .text = "SSL_" #side "_S_DN" },                   \
-        { "SSL_" #side "_CN", alias, .text = "SSL_" #side "_S_DN_CN" },                \
-        { "SSL_" #side "_EMAIL", alias, .text = "SSL_" #side "_S_DN_Email" },          \
-        { "SSL_" #side "_O", alias, .text = "SSL_" #side "_S_DN_O" },                  \
-        { "SSL_" #side "_OU", alias, .text = "SSL_" #side "_S_DN_OU" },                \
-        { "SSL_" #side "_C", alias, .text = "SSL_" #side "_S_DN_C" },                  \
-        { "SSL_" #side "_SP", alias, .text = "SSL_" #side "_S_DN_SP" },                \
-        { "SSL_" #side "_L", alias, .text = "SSL_" #side "_S_DN_L" },                  \
-        { "SSL_" #side "_IDN", alias, .text = "SSL_" #side "_I_DN" },                  \
-        { "SSL_" #side "_ICN", alias, .text = "SSL_" #side "_I_DN_CN" },               \
-        { "SSL_" #side "_IEMAIL", alias, .text = "SSL_" #side "_I_DN_Email" },         \
-        { "SSL_" #side "_IO", alias, .text = "SSL_" #side "_I_DN_O" },                 \
-        { "SSL_" #side "_IOU", alias, .text = "SSL_" #side "_I_DN_OU" },               \
-        { "SSL_" #side "_IC", alias, .text = "SSL_" #side "_I_DN_C" },                 \
-        { "SSL_" #side "_ISP", alias, .text = "SSL_" #side "_I_DN_SP" },               \
-    {                                                                                  \
-        "SSL_" #side "_IL", alias, .text = "SSL_" #side "_I_DN_L"                      \
-    }
-
 /* clang-format off */
+#define CERT(side, arg) \
+    { "SSL_" #side "_M_VERSION", cert_version, arg, .export = PER_CERT }, \
+    { "SSL_" #side "_M_SERIAL", cert_serial, arg, .export = PER_CERT }, \
+    { "SSL_" #side "_V_START", cert_start, arg, .export = PER_CERT }, \
+    { "SSL_" #side "_V_END", cert_end, arg, .export = PER_CERT }, \
+    { "SSL_" #side "_S_DN", dn, arg, .export = PER_CERT_NAME }, \
+    { "SSL_" #side "_S_DN_", dn_component, arg }, \
+    { "SSL_" #side "_I_DN", dn, (arg) | ISSUER, .export = PER_CERT_NAME }, \
+    { "SSL_" #side "_I_DN_", dn_component, (arg) | ISSUER }, \
+    { "SSL_" #side "_A_KEY", cert_key_algorithm, arg, .export = PER_CERT }, \
+    { "SSL_" #side "_A_SIG", cert_signature_algorithm, arg, .export = PER_CERT }, \
+    { "SSL_" #side "_SAN_Email_", san, arg, .data = &san_email }, \
+    { "SSL_" #side "_SAN_DNS_", san, arg, .data = &san_dns }, \
+    { "SSL_" #side "_SAN_OTHER_msUPN_", san, arg, .data = &san_upn }, \
+    { "SSL_" #side "_SAN_OTHER_dnsSRV_", san, arg, .data = &san_srv }, \
+    { "SSL_" #side "_CERT", cert_pem, arg }
+
+/* Names of the older solutions (manual: "Compatibility", table 2): looked up, never exported. */
+#define ALIAS(name, today) { name, alias, .text = today }
+#define CERT_ALIASES(side) \
+    ALIAS("SSL_" #side "_CERTIFICATE", "SSL_" #side "_CERT"), \
+    ALIAS("SSL_" #side "_CERT_START", "SSL_" #side "_V_START"), \
+    ALIAS("SSL_" #side "_CERT_END", "SSL_" #side "_V_END"), \
+    ALIAS("SSL_" #side "_CERT_SERIAL", "SSL_" #side "_M_SERIAL"), \
+    ALIAS("SSL_" #side "_SIGNATURE_ALGORITHM", "SSL_" #side "_A_SIG"), \
+    ALIAS("SSL_" #side "_DN", "SSL_" #side "_S_DN"), \
+    ALIAS("SSL_" #side "_CN", "SSL_" #side "_S_DN_CN"), \
+    ALIAS("SSL_" #side "_EMAIL", "SSL_" #side "_S_DN_Email"), \
+    ALIAS("SSL_" #side "_O", "SSL_" #side "_S_DN_O"), \
+    ALIAS("SSL_" #side "_OU", "SSL_" #side "_S_DN_OU"), \
+    ALIAS("SSL_" #side "_C", "SSL_" #side "_S_DN_C"), \
+    ALIAS("SSL_" #side "_SP", "SSL_" #side "_S_DN_SP"), \
+    ALIAS("SSL_" #side "_L", "SSL_" #side "_S_DN_L"), \
+    ALIAS("SSL_" #side "_IDN", "SSL_" #side "_I_DN"), \
+    ALIAS("SSL_" #side "_ICN", "SSL_" #side "_I_DN_CN"), \
+    ALIAS("SSL_" #side "_IEMAIL", "SSL_" #side "_I_DN_Email"), \
+    ALIAS("SSL_" #side "_IO", "SSL_" #side "_I_DN_O"), \
+    ALIAS("SSL_" #side "_IOU", "SSL_" #side "_I_DN_OU"), \
+    ALIAS("SSL_" #side "_IC", "SSL_" #side "_I_DN_C"), \
+    ALIAS("SSL_" #side "_ISP", "SSL_" #side "_I_DN_SP"), \
+    ALIAS("SSL_" #side "_IL", "SSL_" #side "_I_DN_L")
+
 static const variable variables[] = {
     { "HTTPS", https },
     { "SSL_TLS_SNI", sni },
@@ -585,17 +593,17 @@ static const variable variables[] = {
     { "TIME_WDAY", local_time, .text = "%w" },
     { "TIME", local_time, .text = "%Y%m%d%H%M%S" },
 
-    { "SSL_PROTOCOL_VERSION", alias, .text = "SSL_PROTOCOL" },
-    { "SSLEAY_VERSION", alias, .text = "SSL_VERSION_LIBRARY" },
-    { "SSL_SSLEAY_VERSION", alias, .text = "SSL_VERSION_LIBRARY" },
-    { "HTTPS_CIPHER", alias, .text = "SSL_CIPHER" },
-    { "HTTPS_EXPORT", alias, .text = "SSL_CIPHER_EXPORT" },
-    { "SSL_EXPORT", alias, .text = "SSL_CIPHER_EXPORT" },
-    { "HTTPS_SECRETKEYSIZE", alias, .text = "SSL_CIPHER_USEKEYSIZE" },
-    { "SSL_SECKEYSIZE", alias, .text = "SSL_CIPHER_USEKEYSIZE" },
-    { "HTTPS_KEYSIZE", alias, .text = "SSL_CIPHER_ALGKEYSIZE" },
-    { "SSL_KEYSIZE", alias, .text = "SSL_CIPHER_ALGKEYSIZE" },
-    { "SSL_SERVER_KEY_SIZE", alias, .text = "SSL_CIPHER_ALGKEYSIZE" },
+    ALIAS("SSL_PROTOCOL_VERSION", "SSL_PROTOCOL"),
+    ALIAS("SSLEAY_VERSION", "SSL_VERSION_LIBRARY"),
+    ALIAS("SSL_SSLEAY_VERSION", "SSL_VERSION_LIBRARY"),
+    ALIAS("HTTPS_CIPHER", "SSL_CIPHER"),
+    ALIAS("HTTPS_EXPORT", "SSL_CIPHER_EXPORT"),
+    ALIAS("SSL_EXPORT", "SSL_CIPHER_EXPORT"),
+    ALIAS("HTTPS_SECRETKEYSIZE", "SSL_CIPHER_USEKEYSIZE"),
+    ALIAS("SSL_SECKEYSIZE", "SSL_CIPHER_USEKEYSIZE"),
+    ALIAS("HTTPS_KEYSIZE", "SSL_CIPHER_ALGKEYSIZE"),
+    ALIAS("SSL_KEYSIZE", "SSL_CIPHER_ALGKEYSIZE"),
+    ALIAS("SSL_SERVER_KEY_SIZE", "SSL_CIPHER_ALGKEYSIZE"),
     CERT_ALIASES(CLIENT),
     CERT_ALIASES(SERVER),
     { NULL }

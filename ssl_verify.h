@@ -18,6 +18,10 @@ int ssl_access_check_vhost(ssl_conn *conn, request_rec *r);
  * SSLRequire.  OK or HTTP_FORBIDDEN.  Hook access_checker. */
 int ssl_access_check(request_rec *r);
 
+/** SSLOptions StrictRequire: HTTP_FORBIDDEN for what ssl_access_check() forbade
+ * and `Satisfy Any` let in all the same.  Hook fixups, first. */
+int ssl_access_check_strict(request_rec *r);
+
 /** Registers `Require ssl` and `Require ssl-verify-client`. */
 void ssl_access_register(apr_pool_t *p);
 

@@ -7,6 +7,8 @@ use Test::More;
 use ModSSL::Httpd;
 use ModSSL::Client qw(:all);
 
+plan skip_all => 'mod_http2 offers nothing under prefork' if ModSSL::Httpd::mpm() eq 'prefork';
+
 sub vhost {
     my ($name, $cert, $more) = @_;
     return <<"CONF";

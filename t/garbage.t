@@ -7,7 +7,7 @@ use Test::More;
 use IO::Select;
 use Socket qw(SHUT_WR SHUT_RDWR IPPROTO_TCP TCP_NODELAY);
 use Time::HiRes qw(time);
-use ModSSL::Httpd qw(is_stock wait_for);
+use ModSSL::Httpd qw(is_stock wait_for mpm);
 use ModSSL::Client qw(:all);
 use ModSSL::Wire;
 
@@ -206,7 +206,10 @@ serves('mutants');
 # --- the server -----------------------------------------------------------------------------------
 
 ok($h->alive, 'the server is up');
-is_deeply([grep { !-d "/proc/$_" } @children], [], 'with the children it had at first');
+SKIP: {
+    skip 'prefork ends idle children', 1 if mpm() eq 'prefork';
+    is_deeply([grep { !-d "/proc/$_" } @children], [], 'with the children it had at first');
+}
 unlike($h->errorlog, qr/exit signal|Segmentation|AH00052|assertion|AddressSanitizer|stack smashing/i, 'no crash in the log');
 unlike($h->errorlog, qr/\[ssl:(?:error|crit|alert|emerg)\]/, "a client's nonsense is no error of the server's") if !is_stock();
 unlike($h->errorlog, qr/[^\x09\x0a\x20-\x7e]/, 'no raw bytes in the log');

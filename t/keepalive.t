@@ -3,7 +3,7 @@
 use strict;
 use warnings;
 use Test::More;
-use ModSSL::Httpd;
+use ModSSL::Httpd qw(is_stock mpm);
 use ModSSL::Client qw(:all);
 use ModSSL::Wire;
 
@@ -69,14 +69,18 @@ for my $version ('1.2', '1.3') {
         $w->put_raw($_) for split //, $w->seal(get(2, "Connection: close\r\n"));
         like($w->get_all, qr/<page 2>/, 'a record sent byte by byte');
 
-        # The second request is behind the first one's last byte in the same record.
-        $w = wire($version);
-        my $two = get(3) . get(4);
-        my $cut = length(get(3)) + 5;
-        $w->put(substr $two, 0, $cut);
-        like($w->get_until(qr/<page/), qr/<page 3>/, 'first answer while the second request is not complete');
-        $w->put(substr $two, $cut);
-        is(pages($w->get_until(qr/page 4/)), '3 4', 'and then the second');
+        SKIP: {
+            # The stock module keeps the first answer back there until the connection times out.
+            skip 'stock, worker or prefork: the answer waits for the rest of the next request', 2 if is_stock() && mpm() ne 'event';
+            # The second request is behind the first one's last byte in the same record.
+            $w = wire($version);
+            my $two = get(3) . get(4);
+            my $cut = length(get(3)) + 5;
+            $w->put(substr $two, 0, $cut);
+            like($w->get_until(qr/<page/), qr/<page 3>/, 'first answer while the second request is not complete');
+            $w->put(substr $two, $cut);
+            is(pages($w->get_until(qr/page 4/)), '3 4', 'and then the second');
+        }
 
         # Large enough that one body is many records: those that are already decrypted must not be forgotten.
         my $body = join '', map { sprintf "%07d\n", $_ } 1 .. 12500;

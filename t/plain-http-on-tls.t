@@ -6,7 +6,7 @@ use lib 't/lib';
 use Test::More;
 use IO::Select;
 use Socket qw(IPPROTO_TCP TCP_NODELAY);
-use ModSSL::Httpd qw(is_stock wait_for);
+use ModSSL::Httpd qw(is_stock wait_for mpm);
 use ModSSL::Client qw(:all);
 
 # From https://a.test:PORT, one server after the other, with different settings.
@@ -64,6 +64,8 @@ sub still_serves {
     my $r = $s && http_get($s, '/', 'a.test', close => 1);
     is($r && $r->{body}, "It works\n", 'TLS on the same port goes on') or diag $tls_error;
     unlike($h->errorlog, qr/exit signal|Segmentation|AH00052/, 'no crash');
+    # the body of a refused request is nobody's: a CGI that does not read it must not fail because of it
+    unlike($h->errorlog, qr/apr_bucket_read\(\) failed|Error writing request body/, 'no error from the error document');
     return $h->stop;
 }
 
@@ -206,7 +208,7 @@ for my $case (
                 unlike($text, qr{\A\x00\x00.\x04}s, 'without HTTP/2 having begun');
             }
             is((h2_get(port => $h->port, host => 'a.test'))[0], 200, 'HTTP/2 over TLS works beside');
-            is($curl_info{http_version}, 2, 'it is');
+            is($curl_info{http_version}, 2, 'it is') if mpm() ne 'prefork';    # where mod_http2 does nothing
         }
         if ($name =~ /certificate is required/) {
             ok($h->stop, 'ends by itself');

@@ -9,6 +9,7 @@ use ModSSL::Wire;
 
 my $h = ModSSL::Httpd->new(config => <<'END');
 KeepAliveTimeout 1
+Timeout 3
 SSLEngine on
 SSLCertificateFile    @pki@/rsa.crt
 SSLCertificateKeyFile @pki@/rsa.key
@@ -71,6 +72,13 @@ for my $version ('1.2', '1.3') {
     $w->goodbye;
     $w->get_all(15);
     ok($w->eof && $w->close_notify, "TLS $version: the client's close_notify is answered");
+
+    # Waiting in vain for the rest of a second request costs neither the first one's answer nor the close_notify.
+    $w = ModSSL::Wire->new(port => $h->port, version => $version) or BAIL_OUT('no connection');
+    $w->handshake or BAIL_OUT($w->error);
+    $w->put("GET / HTTP/1.1\r\nHost: localhost\r\n\r\nGET /");
+    like($w->get_all(15), qr/It works\n/, "TLS $version: half a second request: the first one is answered");
+    ok($w->eof && $w->close_notify, "TLS $version: half a second request: close_notify");
 
     # Its connection stays open until the client's close_notify has come, for as long as lingering lasts.
     $w = asked($version, 'Accurate', 1, '/');

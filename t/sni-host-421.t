@@ -4,7 +4,7 @@ use strict;
 use warnings;
 use lib 't/lib';
 use Test::More;
-use ModSSL::Httpd qw(is_stock);
+use ModSSL::Httpd qw(is_stock mpm);
 use ModSSL::Client qw(:all);
 use ModSSL::PKI qw(pki_file slurp);
 
@@ -134,13 +134,38 @@ subtest 'default policy' => sub {
     is("$r->{status} $r->{reason}", '421 Misdirected Request', 'third request, to one that differs');
     unlike($r->{body}, qr/works/, 'without the page');
 
-    my @h2 = ('-k', '--http2', resolve('alpn.test', $h->port));
-    my ($status) = curl(@h2, 'https://alpn.test:' . $h->port . '/');
-    is("$status $curl_info{http_version}", '200 2', 'h2');
-    ($status) = curl(@h2, '-H', 'Host: same.test', 'https://alpn.test:' . $h->port . '/');
-    is("$status $curl_info{http_version}", '200 2', 'h2, an equal host');
-    ($status) = curl(@h2, '-H', 'Host: cert.test', 'https://alpn.test:' . $h->port . '/');
-    is("$status $curl_info{http_version}", '421 2', 'h2, one that differs');
+    for my $case (
+        [ 'a.test', "GET / HTTP/1.0\r\n\r\n",                                         '400 a', 'SNI, but no Host in HTTP/1.0' ],
+        [ undef,    "GET / HTTP/1.0\r\n\r\n",                                         '200 a', 'neither' ],
+        [ 'cert.test', "GET / HTTP/1.0\r\n\r\n",                                      '400 a', 'SNI of another host, but no Host' ],
+        [ 'a.test', "GET / HTTP/1.1\r\nConnection: close\r\n\r\n",                   '400 a', 'SNI, but no Host in HTTP/1.1' ],
+        [ 'a.test', "GET / HTTP/1.0\r\nHost: cert.test\r\n\r\n",                     '421 cert', 'HTTP/1.0, another host' ],
+        [ 'a.test', "GET https://cert.test/ HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n", '421 cert',
+          'another host in the request line, the same in Host' ],
+        [ 'a.test', "GET https://a.test/ HTTP/1.1\r\nHost: cert.test\r\nConnection: close\r\n\r\n", '200 a',
+          'the same host in the request line, another in Host' ],
+        [ 'a.test', "GET / HTTP/1.1\r\nHost: cert.test.\r\nConnection: close\r\n\r\n", '421 cert', 'another host with a dot at the end' ],
+        [ 'a.test', "GET / HTTP/1.1\r\nHost: a.test.\r\nConnection: close\r\n\r\n", '200 a', 'the same host with a dot at the end' ],
+        [ 'a.test', "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", '200 a', 'an address as Host' ],
+        [ '127.0.0.1', "GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n", '200 a', 'an address as SNI' ],
+    ) {
+        my ($sni, $request, $want, $what) = @$case;
+        my $raw = tls_connect(port => $h->port, sni => $sni) or die $tls_error;
+        print {$raw} $request;
+        my $got = read_response($raw);
+        is(($got ? "$got->{status} " . ($got->{headers}{'x-vhost'} || '-') : 'closed'), $want, $what);
+    }
+
+    SKIP: {
+        skip 'mod_http2 offers nothing under prefork', 3 if mpm() eq 'prefork';
+        my @h2 = ('-k', '--http2', resolve('alpn.test', $h->port));
+        my ($status) = curl(@h2, 'https://alpn.test:' . $h->port . '/');
+        is("$status $curl_info{http_version}", '200 2', 'h2');
+        ($status) = curl(@h2, '-H', 'Host: same.test', 'https://alpn.test:' . $h->port . '/');
+        is("$status $curl_info{http_version}", '200 2', 'h2, an equal host');
+        ($status) = curl(@h2, '-H', 'Host: cert.test', 'https://alpn.test:' . $h->port . '/');
+        is("$status $curl_info{http_version}", '421 2', 'h2, one that differs');
+    }
 
     for my $case (
         [ cert => qr/SSLCertificate/ ], [ twocerts => qr/SSLCertificate/ ], [ protocol12 => qr/SSLProtocol/ ],
