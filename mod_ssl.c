@@ -117,6 +117,8 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_default_port(ssl_hook_default_port, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_read_request(ssl_hook_read_request, NULL, setenvif, APR_HOOK_REALLY_FIRST);
     ap_hook_post_read_request(ssl_hook_note_shutdown, setenvif, NULL, APR_HOOK_LAST);
+    ap_hook_post_perdir_config(ssl_access_check_demands, NULL, NULL, APR_HOOK_FIRST);
+    ap_hook_post_perdir_config(ssl_access_fake_basic, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_check_access(ssl_access_check, NULL, NULL, APR_HOOK_MIDDLE, AP_AUTH_INTERNAL_PER_CONF);
     ap_hook_check_access(ssl_hook_user_name, NULL, NULL, APR_HOOK_LAST, AP_AUTH_INTERNAL_PER_CONF);
     ap_hook_fixups(ssl_access_check_strict, NULL, NULL, APR_HOOK_REALLY_FIRST);

@@ -75,7 +75,7 @@ static inline int ssl_compat_engine_exists(const char *name)
 #endif
 
 /* The compression method negotiated, by its name in IANA's registry. */
-#if SSL_HAVE_COMPRESSION
+#ifndef OPENSSL_NO_COMP
 static inline const char *ssl_compat_compression(SSL *ssl)
 {
     const COMP_METHOD *method = SSL_get_current_compression(ssl);

@@ -8,6 +8,7 @@
 #include "ssl_conn.h"
 #include "ssl_ctx.h"
 #include "ssl_verify.h"
+#include "ssl_x509.h"
 
 #include "mod_auth.h"
 
@@ -195,33 +196,81 @@ static const char *unmet_demand(request_rec *r, ssl_conn *conn, ssl_dir_config *
     if (!meets(r, conn, demanded_level(r, dir))) {
         return "SSLVerifyClient demands a client certificate that this connection did not bring";
     }
-    if (dir->cipher_suite && !same_text(dir->cipher_suite, ssl_config_of(conn->server)->tls.cipher_suite)) {
-        return "SSLCipherSuite differs from that of the virtual host";
+    return dir->cipher_suite && !same_text(dir->cipher_suite, ssl_config_of(conn->server)->tls.cipher_suite)
+               ? "SSLCipherSuite differs from that of the virtual host" : NULL;
+}
+
+int ssl_access_check_demands(request_rec *r)
+{
+    ssl_conn *conn = ssl_conn_secure(r->connection);
+    const char *unmet = conn ? unmet_demand(r, conn, ssl_dir_config_of(r)) : NULL;
+
+    if (!unmet) {
+        return DECLINED;
     }
-    return dir->requires ? "SSLRequire is not evaluated" : NULL;
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                  APLOGNO(02229) "access to %s failed: this version of %s does not change a connection for a "
+                  "directory, and %s", r->uri, SSL_MODULE_VERSION, unmet);
+    return HTTP_FORBIDDEN;
 }
 
 int ssl_access_check(request_rec *r)
 {
     ssl_dir_config *dir = ssl_dir_config_of(r);
-    ssl_conn *conn = ssl_conn_secure(r->connection);
-    const char *unmet;
 
-    if (dir->require_ssl == 1 && !conn) {
+    if (dir->require_ssl == 1 && !ssl_conn_secure(r->connection)) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
                       APLOGNO(02219) "access to %s failed, reason: SSL connection required", r->filename);
         return forbid(r);
     }
-    if (!conn) {
-        return dir->requires ? forbid(r) : DECLINED;
-    }
-    unmet = unmet_demand(r, conn, dir);
-    if (unmet) {
+    if (dir->requires) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
-                      APLOGNO(02229) "access to %s failed: this version of %s does not change a connection for a "
-                      "directory, and %s", r->filename, SSL_MODULE_VERSION, unmet);
+                      APLOGNO(02229) "access to %s failed: this version of %s does not evaluate SSLRequire",
+                      r->filename, SSL_MODULE_VERSION);
         return forbid(r);
     }
+    return DECLINED;
+}
+
+/* --- FakeBasicAuth ------------------------------------------------------------------ */
+
+/* Whether R brings a user name that only FakeBasicAuth may make: a DN. */
+static int is_forged(request_rec *r)
+{
+    const char *line = apr_table_get(r->headers_in, "Authorization");
+
+    if (!line || ap_cstr_casecmp(ap_getword_white(r->pool, &line), "Basic") != 0) {
+        return 0;
+    }
+    while (apr_isspace(*line)) {
+        line++;
+    }
+    return ap_pbase64decode(r->pool, line)[0] == '/';
+}
+
+/* Subrequests and redirects share or copy the header made here. */
+int ssl_access_fake_basic(request_rec *r)
+{
+    ssl_conn *conn = ssl_conn_secure(r->connection);
+    const char *dn;
+
+    if (!(ssl_dir_options(r) & SSL_OPT_FAKE_BASIC_AUTH) || r->main || r->prev) {
+        return DECLINED;
+    }
+    if (is_forged(r)) {
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
+                      APLOGNO(02035) "FakeBasicAuth: the client itself sent a DN as its user name: refused");
+        return HTTP_FORBIDDEN;
+    }
+    if (!conn || !conn->facts.peer || conn->verify_result != X509_V_OK || conn->verify_generous) {
+        return DECLINED;
+    }
+    dn = ssl_x509_name_legacy(r->pool, X509_get_subject_name(conn->facts.peer));
+    apr_table_setn(r->headers_in, "Authorization",
+                   apr_pstrcat(r->pool, "Basic ", ap_pbase64encode(r->pool, apr_pstrcat(r->pool, dn, ":password", NULL)),
+                               NULL));
+    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, APLOGNO(02036) "FakeBasicAuth: \"%s\" is the user name",
+                  ap_escape_logitem(r->pool, dn));
     return DECLINED;
 }
 

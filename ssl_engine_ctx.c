@@ -17,6 +17,8 @@
 #include "apr_optional_hooks.h"
 #include "http_main.h"
 
+#include <openssl/rand.h>
+
 #define CACHE_KEY "mod_ssl:contexts"
 
 /** A kept SSL_CTX.  Allocated by malloc: entries come and go for the life of the process. */
@@ -193,6 +195,19 @@ static void set_callbacks(SSL_CTX *ctx, const ssl_server_config *cfg)
     ssl_scache_setup(ctx, cfg->session_timeout);
 }
 
+/* A kept SSL_CTX gets new ticket keys: administrators count on a restart to
+ * end what stolen keys are good for. */
+static void renew_ticket_keys(SSL_CTX *ctx)
+{
+    unsigned char keys[256];
+    int len = (int)SSL_CTX_get_tlsext_ticket_keys(ctx, NULL, 0);
+
+    if (len > 0 && len <= (int)sizeof(keys) && RAND_bytes(keys, len) == 1) {
+        SSL_CTX_set_tlsext_ticket_keys(ctx, keys, len);
+    }
+    OPENSSL_cleanse(keys, sizeof(keys));
+}
+
 static apr_status_t build(ssl_ctx_build *b)
 {
     static apr_status_t (*const steps[])(ssl_ctx_build *) = {
@@ -261,6 +276,7 @@ SSL_CTX *ssl_ctx_for_server(server_rec *s, const char *id, apr_pool_t *ptemp, co
         if (!found->in_use) {
             found->in_use = 1;
             set_callbacks(found->ctx, b.cfg);
+            renew_ticket_keys(found->ctx);
         }
         return found->ctx;
     }

@@ -213,7 +213,7 @@ apr_status_t ssl_conn_result(ssl_conn *conn, int ret, const char *what)
     int error = SSL_get_error(conn->ssl, ret);
 
     if (conn->renegotiation_refused) {
-        ap_log_cerror(APLOG_MARK, APLOG_ERR, 0, conn->c, APLOGNO(02042) "rejecting client initiated renegotiation");
+        ap_log_cerror(APLOG_MARK, APLOG_INFO, 0, conn->c, APLOGNO(02042) "rejecting client initiated renegotiation");
         ssl_transport_send(conn->transport, 1);
         ssl_conn_abort(conn, APR_ECONNABORTED);
         ERR_clear_error();

@@ -134,13 +134,15 @@ static void make_session_id_context(ssl_host *host, apr_pool_t *ptemp)
 {
     const ssl_server_config *cfg = ssl_config_of(host->server);
     const ssl_tls_settings *tls = &cfg->tls;
-    const char *text =
-        apr_psprintf(ptemp, "%s\n%s\n%d\n%d\n%d\n%d\n%s\n%s\n%s\n%s\n%d", host->id,
-                     host->server->defn_name ? host->server->defn_name : "", tls->verify, tls->verify_depth,
-                     tls->crl_check, cfg->ocsp.enable, tls->ca_file ? tls->ca_file : "",
-                     tls->ca_path ? tls->ca_path : "", tls->crl_file ? tls->crl_file : "",
-                     tls->crl_path ? tls->crl_path : "", host->server->defn_line_number);
+    const server_addr_rec *sar = host->server->addrs;
+    const char *text = apr_psprintf(ptemp, "%s\n%d\n%d\n%d\n%d", host->id, tls->verify, tls->verify_depth,
+                                    tls->crl_check, cfg->ocsp.enable);
 
+    for (; sar; sar = sar->next) {
+        text = apr_psprintf(ptemp, "%s\n%pI %s", text, sar->host_addr, sar->virthost ? sar->virthost : "");
+    }
+    text = apr_pstrcat(ptemp, text, "\n", tls->ca_file ? tls->ca_file : "", "\n", tls->ca_path ? tls->ca_path : "", "\n",
+                       tls->crl_file ? tls->crl_file : "", "\n", tls->crl_path ? tls->crl_path : "", NULL);
     EVP_Digest(text, strlen(text), host->session_id_context, NULL, EVP_sha256(), NULL);
 }
 
@@ -219,8 +221,8 @@ int ssl_init_module(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, server_r
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     ssl_ctx_sweep(ptemp);
-    ssl_sni_index_build(s, p, ptemp);
     if (ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_CREATE_PRE_CONFIG) {
+        ssl_sni_index_build(s, p, ptemp);
         say_pending(s, ptemp);
     }
     ap_add_version_component(p, SSL_MODULE_VERSION);

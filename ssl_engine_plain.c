@@ -41,6 +41,9 @@ int ssl_plain_refuse(request_rec *r)
                    apr_pstrcat(r->pool, "Reason: You're speaking plain HTTP to an SSL-enabled server port.<br />\n"
                                "Use the HTTPS scheme for this address, please: <a href=\"", url, "\"><b>", url,
                                "</b></a><br />\n", NULL));
+    /* Nobody reads its body: least of all the program of an ErrorDocument. */
+    apr_table_unset(r->headers_in, "Content-Length");
+    apr_table_unset(r->headers_in, "Transfer-Encoding");
     r->connection->keepalive = AP_CONN_CLOSE;
     return HTTP_BAD_REQUEST;
 }

@@ -14,9 +14,18 @@ int ssl_verify_callback(int ok, X509_STORE_CTX *store);
  * header named (SSLVHostSNIPolicy, SSLStrictSNIVHostCheck): OK, or 421, 403 or 400. */
 int ssl_access_check_vhost(ssl_conn *conn, request_rec *r);
 
-/** Per-directory requirements: SSLRequireSSL, SSLVerifyClient, SSLCipherSuite,
- * SSLRequire.  OK or HTTP_FORBIDDEN.  Hook access_checker. */
+/** What R's directory (or the virtual host of its Host header) demands of the
+ * connection: SSLVerifyClient, SSLCipherSuite.  DECLINED or HTTP_FORBIDDEN,
+ * which no Satisfy Any overrules.  Hook post_perdir_config. */
+int ssl_access_check_demands(request_rec *r);
+
+/** SSLRequireSSL and SSLRequire.  DECLINED or HTTP_FORBIDDEN.  Hook access_checker. */
 int ssl_access_check(request_rec *r);
+
+/** SSLOptions FakeBasicAuth: the subject of a verified client certificate
+ * becomes the user of Basic authentication.  DECLINED, or HTTP_FORBIDDEN for a
+ * client that sends such a user itself.  Hook post_perdir_config. */
+int ssl_access_fake_basic(request_rec *r);
 
 /** SSLOptions StrictRequire: HTTP_FORBIDDEN for what ssl_access_check() forbade
  * and `Satisfy Any` let in all the same.  Hook fixups, first. */
