@@ -5,17 +5,19 @@
  *
  * Sending.  OpenSSL writes one record at a time; they are copied one behind
  * the other into a block, and a block goes down as one heap bucket: so a
- * handshake flight, or four full records, cost one pass and one writev.
+ * handshake flight, or four full records, cost one pass and one writev.  The
+ * first records after a request leave sooner.
  * Nothing is sent because OpenSSL says "flush": what matters is whether the
  * peer waits, and that is known when we are about to wait for the peer.
  */
 #include "ssl_filter.h"
 
-/* Asked of the network at a time: at least one full record (RFC 8446, 5.2). */
-#define READ_SIZE (16384 + 256 + 5)
-
 /* Four full records, with what any cipher adds to each. */
 #define LARGE_BLOCK (4 * (16384 + 256 + 5))
+
+/* What is gathered of a response before it first leaves: a record, so that the
+ * peer can begin; it doubles from then on. */
+#define FIRST_BATCH 8192
 
 /* Fits one page of APR's allocator: handshakes, small responses, alerts. */
 #define SMALL_BLOCK (8192 - 128)
@@ -60,12 +62,13 @@ apr_status_t ssl_transport_send(ssl_transport *t, int flush)
     close_block(t);
     t->gathered = 0;
     t->answer_expected = 0;
-    if (APR_BRIGADE_EMPTY(t->to_send)) {
+    if (APR_BRIGADE_EMPTY(t->to_send) && !(flush && t->unflushed)) {
         return t->out_status;
     }
     if (flush) {
         APR_BRIGADE_INSERT_TAIL(t->to_send, apr_bucket_flush_create(t->c->bucket_alloc));
     }
+    t->unflushed = !flush;
     rv = ap_pass_brigade(t->out->next, t->to_send);
     apr_brigade_cleanup(t->to_send);
     if (rv == APR_SUCCESS && t->c->aborted) {
@@ -88,10 +91,13 @@ static int bio_write(BIO *bio, const char *data, int len)
     if (t->block && t->used + (apr_size_t)len > t->size) {
         close_block(t);
     }
-    if (!t->block) {
-        if (t->gathered >= LARGE_BLOCK / 2 && ssl_transport_send(t, 0) != APR_SUCCESS) {
+    if (t->gathered >= t->batch) {
+        t->batch = t->batch < LARGE_BLOCK / 2 ? t->batch * 2 : LARGE_BLOCK;
+        if (ssl_transport_send(t, 0) != APR_SUCCESS) {
             return -1;
         }
+    }
+    if (!t->block) {
         open_block(t, (apr_size_t)len);
     }
     memcpy(t->block + t->used, data, (apr_size_t)len);
@@ -115,7 +121,9 @@ static void drop_empty(apr_bucket_brigade *bb)
     }
 }
 
-static apr_status_t get_bytes(ssl_transport *t, apr_read_type_e mode)
+/* httpd's own filter keeps what comes with it; it would read the socket again
+ * to give more than it has, so no more than WANT is asked for. */
+static apr_status_t get_bytes(ssl_transport *t, apr_read_type_e mode, apr_size_t want)
 {
     apr_bucket_brigade *bb = t->received;
     int had_some = !APR_BRIGADE_EMPTY(bb);
@@ -124,7 +132,7 @@ static apr_status_t get_bytes(ssl_transport *t, apr_read_type_e mode)
     if (had_some) {
         bb = apr_brigade_create(t->c->pool, t->c->bucket_alloc);
     }
-    rv = ap_get_brigade(t->in->next, bb, AP_MODE_READBYTES, mode, READ_SIZE);
+    rv = ap_get_brigade(t->in->next, bb, AP_MODE_READBYTES, mode, (apr_off_t)want);
     drop_empty(bb);
     if (rv == APR_SUCCESS && APR_BRIGADE_EMPTY(bb)) {
         rv = mode == APR_NONBLOCK_READ ? APR_EAGAIN : APR_EOF;
@@ -136,17 +144,20 @@ static apr_status_t get_bytes(ssl_transport *t, apr_read_type_e mode)
     return rv;
 }
 
-/* What is gathered leaves before we wait: during a handshake at once, for the
- * peer can't go on without it; else (tickets behind a handshake) only if there
- * is indeed nothing to read, since the answer to a request will take it along. */
-apr_status_t ssl_transport_fetch(ssl_transport *t)
+/* What is gathered, here or below us, leaves before we wait: during a handshake
+ * at once, for the peer can't go on without it; else (tickets behind a
+ * handshake, a response) only if there is indeed nothing to read, since the
+ * answer to what there is will take it along. */
+apr_status_t ssl_transport_fetch(ssl_transport *t, apr_size_t want)
 {
+    int held = t->gathered || (t->unflushed && t->mode == APR_BLOCK_READ);
     apr_status_t rv = APR_EAGAIN;
 
-    if (t->gathered && !t->answer_expected) {
-        rv = get_bytes(t, APR_NONBLOCK_READ);
+    t->batch = FIRST_BATCH;
+    if (held && !t->answer_expected) {
+        rv = get_bytes(t, APR_NONBLOCK_READ, want);
     }
-    if (t->gathered && APR_STATUS_IS_EAGAIN(rv)) {
+    if (held && APR_STATUS_IS_EAGAIN(rv)) {
         apr_status_t sent = ssl_transport_send(t, 1);
 
         if (sent != APR_SUCCESS) {
@@ -154,9 +165,16 @@ apr_status_t ssl_transport_fetch(ssl_transport *t)
         }
     }
     if (APR_STATUS_IS_EAGAIN(rv)) {
-        rv = get_bytes(t, t->mode);
+        rv = get_bytes(t, t->mode, want);
     }
     return t->in_status = rv;
+}
+
+/* Whether reading may be tried again: for OpenSSL a peer that is silent for
+ * too long has not failed, it may still be told that this is the end. */
+static int may_retry(apr_status_t rv)
+{
+    return APR_STATUS_IS_EAGAIN(rv) || APR_STATUS_IS_EINTR(rv) || APR_STATUS_IS_TIMEUP(rv);
 }
 
 static int bio_read(BIO *bio, char *buffer, int size)
@@ -168,8 +186,8 @@ static int bio_read(BIO *bio, char *buffer, int size)
     if (size <= 0) {
         return 0;
     }
-    if (APR_BRIGADE_EMPTY(t->received) && ssl_transport_fetch(t) != APR_SUCCESS) {
-        if (APR_STATUS_IS_EAGAIN(t->in_status) || APR_STATUS_IS_EINTR(t->in_status)) {
+    if (APR_BRIGADE_EMPTY(t->received) && ssl_transport_fetch(t, (apr_size_t)size) != APR_SUCCESS) {
+        if (may_retry(t->in_status)) {
             BIO_set_retry_read(bio);
             return -1;
         }
@@ -241,7 +259,7 @@ apr_status_t ssl_transport_recognise(ssl_transport *t, ssl_first_bytes *what)
         if (rv != APR_SUCCESS || sure) {
             return rv;
         }
-        rv = ssl_transport_fetch(t);
+        rv = ssl_transport_fetch(t, sizeof(head));
         if (rv != APR_SUCCESS) {
             return rv;
         }
@@ -328,5 +346,6 @@ ssl_transport *ssl_transport_make(conn_rec *c, ap_filter_t *in, ap_filter_t *out
     t->received = apr_brigade_create(c->pool, c->bucket_alloc);
     t->to_send = apr_brigade_create(c->pool, c->bucket_alloc);
     t->mode = APR_BLOCK_READ;
+    t->batch = FIRST_BATCH;
     return t;
 }

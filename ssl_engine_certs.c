@@ -15,6 +15,7 @@
 
 #include "ssl_ctx.h"
 #include "ssl_log.h"
+#include "ssl_pphrase.h"
 #include "ssl_x509.h"
 
 /** What one SSLCertificateFile holds. */
@@ -191,17 +192,20 @@ static EVP_PKEY *load_key(ssl_ctx_build *b, const char *path)
         return NULL;
     }
     key = PEM_read_bio_PrivateKey(bio, NULL, refuse_pass_phrase, &asked);
-    if (!key && !asked) {
+    if (!key && asked) {
+        BIO_free(bio);
+        ERR_clear_error();
+        return ssl_pphrase_load_key(b, path);
+    }
+    if (!key) {
         (void)BIO_reset(bio);
         key = d2i_PrivateKey_bio(bio, NULL);
     }
     if (!key) {
         (void)BIO_reset(bio);
         ap_log_error(APLOG_MARK, APLOG_EMERG, 0, b->server,
-                     APLOGNO(02564) "%s: no private key could be read from '%s': %s%s", b->id, path,
-                     asked ? "it is encrypted, and this version does not ask for pass phrases; decrypt it: "
-                             "openssl pkey -in FILE -out FILE.plain" : "it holds ",
-                     asked ? "" : what_is_in(bio));
+                     APLOGNO(02564) "%s: no private key could be read from '%s': it holds %s", b->id, path,
+                     what_is_in(bio));
         ssl_log_queue(APLOG_MARK, APLOG_EMERG, b->server);
     }
     BIO_free(bio);

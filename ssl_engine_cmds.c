@@ -509,7 +509,6 @@ static const char *set_pass_phrase_dialog(cmd_parms *cmd, void *dir, const char 
     if (err) {
         return err;
     }
-    note_pending(cmd);
     if (strncmp(arg, "exec:", 5) == 0) {
         err = checked_path(cmd, arg + 5, 0, &path);
         ssl_global()->pass_phrase_dialog = apr_pstrcat(cmd->pool, "exec:", path, NULL);

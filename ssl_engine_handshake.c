@@ -175,7 +175,8 @@ void ssl_conn_abort(ssl_conn *conn, apr_status_t status)
     }
 }
 
-/* The network ended or failed under OpenSSL. */
+/* The network ended or failed under OpenSSL.  A peer that was silent for too
+ * long is still there: it gets what is gathered, and close_notify. */
 static apr_status_t network_failed(ssl_conn *conn, const char *what)
 {
     ssl_transport *t = conn->transport;
@@ -183,13 +184,16 @@ static apr_status_t network_failed(ssl_conn *conn, const char *what)
     int shaking = conn->state < SSL_CONN_ESTABLISHED;
 
     rv = rv == APR_SUCCESS ? APR_EOF : rv;
+    if (APR_STATUS_IS_TIMEUP(rv) && !shaking) {
+        return rv;
+    }
     if (APR_STATUS_IS_EOF(rv)) {
         ap_log_cerror(APLOG_MARK, APLOG_INFO, rv, conn->c, APLOGNO(02006) "SSL %s stopped: connection was closed "
                       "by the peer", what);
     }
     else {
         ap_log_cerror(APLOG_MARK, APLOG_INFO, rv, conn->c, APLOGNO(02007) "SSL %s interrupted by the system%s", what,
-                      APR_STATUS_IS_TIMEUP(rv) && shaking ? ": the peer stalled" : "");
+                      APR_STATUS_IS_TIMEUP(rv) ? ": the peer stalled" : "");
     }
     ssl_conn_abort(conn, rv);
     conn->c->aborted = shaking || !APR_STATUS_IS_EOF(rv);
@@ -222,7 +226,7 @@ apr_status_t ssl_conn_result(ssl_conn *conn, int ret, const char *what)
     switch (error) {
     case SSL_ERROR_WANT_READ:
     case SSL_ERROR_WANT_WRITE:
-        return APR_EAGAIN;
+        return APR_STATUS_IS_TIMEUP(conn->transport->in_status) ? network_failed(conn, what) : APR_EAGAIN;
     case SSL_ERROR_ZERO_RETURN:
         return APR_EOF;
     case SSL_ERROR_SYSCALL:

@@ -48,7 +48,7 @@ static apr_status_t fill_unencrypted(io_ctx *io)
     ssl_transport *t = io->conn->transport;
 
     if (APR_BRIGADE_EMPTY(t->received)) {
-        apr_status_t rv = ssl_transport_fetch(t);
+        apr_status_t rv = ssl_transport_fetch(t, LINE_CHUNK);
         if (rv != APR_SUCCESS) {
             return rv;
         }
@@ -173,7 +173,8 @@ static apr_status_t take_line(io_ctx *io, apr_bucket_brigade *bb, apr_read_type_
         }
         apr_brigade_length(bb, 1, &length);
     }
-    return APR_BRIGADE_EMPTY(bb) ? rv : APR_SUCCESS;
+    /* Who waited once too long for the rest of a line need not wait again. */
+    return APR_BRIGADE_EMPTY(bb) || APR_STATUS_IS_TIMEUP(rv) ? rv : APR_SUCCESS;
 }
 
 /* Drops CR and LF before the next request. */
@@ -331,7 +332,8 @@ static apr_status_t send_all(io_ctx *io, int flush)
     return rv == APR_SUCCESS ? ssl_transport_send(io->conn->transport, flush) : rv;
 }
 
-/* Files are read here: buckets would be read, and so encrypted, 8000 bytes at a time. */
+/* Files are read here: buckets would be read, and so encrypted, 8000 bytes at
+ * a time.  The first read is of one record, for the peer to begin with. */
 static apr_status_t put_file(io_ctx *io, apr_bucket *e)
 {
     apr_bucket_file *file = e->data;
@@ -344,7 +346,8 @@ static apr_status_t put_file(io_ctx *io, apr_bucket *e)
     apr_os_file_get(&fd, file->fd);
     chunk = apr_bucket_alloc(size, io->conn->c->bucket_alloc);
     while (rv == APR_SUCCESS && at < end) {
-        ssize_t n = pread(fd, chunk, end - at < (apr_off_t)size ? (size_t)(end - at) : size, at);
+        apr_off_t want = at == e->start ? RECORD : (apr_off_t)size;
+        ssize_t n = pread(fd, chunk, (size_t)(end - at < want ? end - at : want), at);
 
         if (n <= 0) {
             rv = n < 0 ? (errno == EINTR ? APR_SUCCESS : errno) : APR_EOF;
@@ -354,7 +357,7 @@ static apr_status_t put_file(io_ctx *io, apr_bucket *e)
         rv = put(io, chunk, (apr_size_t)n);
     }
     apr_bucket_free(chunk);
-    if (at < end && rv != APR_SUCCESS && io->conn->state == SSL_CONN_ESTABLISHED) {
+    if (at < end && io->conn->state == SSL_CONN_ESTABLISHED) {
         ap_log_cerror(APLOG_MARK, APLOG_ERR, rv, io->conn->c,
                       "a file could not be read to its end while it was sent: was it made shorter? The connection is "
                       "closed");
@@ -408,7 +411,7 @@ static apr_status_t put_bucket(io_ctx *io, apr_bucket *e)
         rv = io->conn->end == APR_SUCCESS || APR_STATUS_IS_EOF(io->conn->end) ? APR_ECONNABORTED : io->conn->end;
     }
     else {
-        rv = APR_BUCKET_IS_FILE(e) && e->length > RECORD ? put_file(io, e) : put_data(io, e);
+        rv = APR_BUCKET_IS_FILE(e) ? put_file(io, e) : put_data(io, e);
     }
     apr_bucket_delete(e);
     return rv;

@@ -24,7 +24,9 @@ struct ssl_transport {
     char *block;                   /**< block being filled, or NULL */
     apr_size_t used, size;         /**< of block */
     apr_size_t gathered;           /**< bytes in to_send and block */
+    apr_size_t batch;              /**< bytes that are gathered before they leave unasked */
     apr_read_type_e mode;          /**< whether reads may block */
+    int unflushed;                 /**< passed down without a flush: some may lie in httpd's own filter */
     int answer_expected;           /**< the peer waits for what is gathered: send it before reading */
     apr_status_t in_status, out_status; /**< of the last read and of the first failed write */
 };
@@ -45,8 +47,8 @@ BIO *ssl_transport_bio(ssl_transport *t);
  * APR_SUCCESS, APR_EAGAIN, APR_EOF or why they can't be had. */
 apr_status_t ssl_transport_recognise(ssl_transport *t, ssl_first_bytes *what);
 
-/** Gets more from the network into t->received, as T->mode says. */
-apr_status_t ssl_transport_fetch(ssl_transport *t);
+/** Gets more from the network into t->received, at most WANT bytes, as T->mode says. */
+apr_status_t ssl_transport_fetch(ssl_transport *t, apr_size_t want);
 
 /** Hands what is gathered down to the network; with FLUSH it leaves at once. */
 apr_status_t ssl_transport_send(ssl_transport *t, int flush);

@@ -9,11 +9,11 @@ use ModSSL::Httpd qw(have_module mpm);
 use ModSSL::Client qw(:all);
 
 my $h2 = have_module('http2') && mpm() ne 'prefork';
-# As many workers as clients: an MPM that runs short of them ends keep-alive connections, and h2load counts that as errors.
+# A process with as many workers as there are clients: an MPM that runs short of them ends keep-alive connections, and h2load counts that as errors.
 my $clients = mpm() eq 'prefork' ? 100 : 500;
 my $size = mpm() eq 'prefork'
     ? "ServerLimit 150\nMaxRequestWorkers 150\n"
-    : "ThreadLimit 160\nServerLimit 4\nStartServers 4\nThreadsPerChild 160\nMaxRequestWorkers 640\nMaxSpareThreads 640\n";
+    : "ThreadLimit 640\nServerLimit 1\nThreadsPerChild 640\nMaxRequestWorkers 640\nMaxSpareThreads 640\n";
 my $h = ModSSL::Httpd->new(modules => [$h2 ? 'http2' : ()], config => ($h2 ? "Protocols h2 http/1.1\n" : '') . $size . <<'END');
 ListenBacklog 1024
 KeepAliveTimeout 20

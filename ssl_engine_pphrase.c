@@ -1,0 +1,606 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ssl_engine_pphrase.c - the dialog for pass phrases, and the keys that it
+ * decrypted.
+ *
+ * A dialog is a pair of descriptors, whoever is behind them: the terminal, a
+ * program that reads prompts and writes phrases ("|program"), or one that only
+ * writes ("exec:program").  Texts and their order are an interface: programs
+ * look for them.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+
+#include "apr_file_info.h"
+#include "apr_portable.h"
+#include "apr_thread_proc.h"
+#include "http_main.h"
+
+#include "ssl_log.h"
+#include "ssl_pphrase.h"
+
+#define KEPT_KEYS "mod_ssl:keys"
+#define RETRIES 5 /* after the first wrong phrase */
+#define FAREWELL_MS 1000 /* that a program gets to end when its work is done */
+
+/** A pass phrase.  Allocated by malloc, so that wiping one copy wipes it. */
+typedef struct phrase {
+    struct phrase *next;
+    char text[PEM_BUFSIZE];
+} phrase;
+
+/** What tells whether a file is the one it was. */
+typedef struct file_stamp {
+    apr_time_t modified;
+    apr_off_t size;
+    apr_ino_t inode;
+    apr_dev_t device;
+} file_stamp;
+
+/** A decrypted key and the state of its file then.  Allocated by malloc; lives as long as the process. */
+typedef struct kept_key {
+    char *path;
+    file_stamp stamp;
+    EVP_PKEY *key;
+} kept_key;
+
+typedef struct dialog dialog;
+
+/** A kind of SSLPassPhraseDialog. */
+typedef struct dialog_kind {
+    const char *prefix; /**< of the directive's argument; the rest is handed to open */
+    int retries;
+    int (*open)(dialog *d, const char *arg); /**< false: logged why */
+} dialog_kind;
+
+/** The dialog about one key. */
+struct dialog {
+    ssl_ctx_build *b;
+    const dialog_kind *kind;
+    const char *path;   /**< of the key */
+    const char *host;   /**< "servername:port" as programs have always been told it */
+    int index;          /**< of the key among its host's */
+    const char *source; /**< where phrases come from, in words */
+    int in, out;        /**< descriptors; out is -1 if nobody listens */
+    int owns_fd;        /**< in is to be closed */
+    apr_proc_t *program;
+    const char *fate;   /**< how the program ended, in words; "" if well or not at all */
+    enum { SILENT, WRONG } failure;
+};
+
+static phrase *known_phrases; /* that decrypted a key in this post_config */
+
+/* --- pass phrases ------------------------------------------------------------ */
+
+static void phrase_free(phrase *ph)
+{
+    OPENSSL_cleanse(ph, sizeof(*ph));
+    free(ph);
+}
+
+void ssl_pphrase_forget(void)
+{
+    while (known_phrases) {
+        phrase *next = known_phrases->next;
+
+        phrase_free(known_phrases);
+        known_phrases = next;
+    }
+}
+
+static apr_status_t forget_with_pool(void *unused)
+{
+    (void)unused;
+    ssl_pphrase_forget();
+    return APR_SUCCESS;
+}
+
+/* P is post_config's temporary pool: a start that fails halfway wipes, too. */
+static void remember(phrase *ph, apr_pool_t *p)
+{
+    if (!known_phrases) {
+        apr_pool_cleanup_register(p, NULL, forget_with_pool, apr_pool_cleanup_null);
+    }
+    ph->next = known_phrases;
+    known_phrases = ph;
+}
+
+static EVP_PKEY *decrypt(const char *path, phrase *ph)
+{
+    BIO *bio = BIO_new_file(path, "rb");
+    EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, NULL, ph->text) : NULL;
+
+    BIO_free(bio);
+    ERR_clear_error();
+    return key;
+}
+
+static EVP_PKEY *decrypt_with_known(const char *path)
+{
+    EVP_PKEY *key = NULL;
+    phrase *ph;
+
+    for (ph = known_phrases; ph && !key; ph = ph->next) {
+        key = decrypt(path, ph);
+    }
+    return key;
+}
+
+/* --- keys that outlive a configuration ------------------------------------------ */
+
+/* Outlives this module's code, which httpd unloads between readings of the
+ * configuration: so it holds no address of ours. */
+static apr_hash_t *kept_keys(void)
+{
+    apr_pool_t *process = ap_server_conf->process->pool;
+    void *data = NULL;
+
+    apr_pool_userdata_get(&data, KEPT_KEYS, process);
+    if (!data) {
+        data = apr_hash_make(process);
+        apr_pool_userdata_set(data, KEPT_KEYS, apr_pool_cleanup_null, process);
+    }
+    return data;
+}
+
+static file_stamp stamp_of(const char *path, apr_pool_t *p)
+{
+    file_stamp stamp = { 0 };
+    apr_finfo_t info;
+
+    if (apr_stat(&info, path, APR_FINFO_MTIME | APR_FINFO_SIZE | APR_FINFO_IDENT, p) == APR_SUCCESS) {
+        stamp.modified = info.mtime;
+        stamp.size = info.size;
+        stamp.inode = info.inode;
+        stamp.device = info.device;
+    }
+    return stamp;
+}
+
+static int same_stamp(const file_stamp *a, const file_stamp *b)
+{
+    return a->modified == b->modified && a->size == b->size && a->inode == b->inode && a->device == b->device;
+}
+
+static EVP_PKEY *reference(EVP_PKEY *key)
+{
+    EVP_PKEY_up_ref(key);
+    return key;
+}
+
+static void keep(const char *path, const file_stamp *stamp, EVP_PKEY *key)
+{
+    kept_key *kept = apr_hash_get(kept_keys(), path, APR_HASH_KEY_STRING);
+
+    if (!kept) {
+        kept = ap_calloc(1, sizeof(*kept));
+        kept->path = ap_malloc(strlen(path) + 1);
+        strcpy(kept->path, path);
+        apr_hash_set(kept_keys(), kept->path, APR_HASH_KEY_STRING, kept);
+    }
+    EVP_PKEY_free(kept->key);
+    kept->key = reference(key);
+    kept->stamp = *stamp;
+}
+
+/* --- reading and writing ----------------------------------------------------------- */
+
+static volatile sig_atomic_t interrupted_by;
+
+static void note_interrupt(int number)
+{
+    interrupted_by = number;
+}
+
+/** What reading in secret changes for a while. */
+typedef struct secrecy {
+    int is_terminal;
+    struct termios modes;
+    struct sigaction actions[4];
+} secrecy;
+
+static const int interrupts[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP };
+#define N_INTERRUPTS (sizeof(interrupts) / sizeof(interrupts[0]))
+
+/* What was typed before the prompt came is kept; whoever ends the dialog by a
+ * signal still gets a terminal that echoes. */
+static void begin_secrecy(secrecy *was, int fd)
+{
+    struct sigaction note = { .sa_handler = note_interrupt };
+    struct termios silent;
+    size_t i;
+
+    was->is_terminal = tcgetattr(fd, &was->modes) == 0;
+    interrupted_by = 0;
+    if (!was->is_terminal) {
+        return;
+    }
+    for (i = 0; i < N_INTERRUPTS; i++) {
+        sigaction(interrupts[i], &note, &was->actions[i]);
+    }
+    silent = was->modes;
+    silent.c_lflag &= ~(tcflag_t)(ECHO | ECHOE | ECHOK | ECHONL);
+    tcsetattr(fd, TCSANOW, &silent);
+}
+
+static void end_secrecy(const secrecy *was, int fd)
+{
+    size_t i;
+
+    if (!was->is_terminal) {
+        return;
+    }
+    tcsetattr(fd, TCSANOW, &was->modes);
+    for (i = 0; i < N_INTERRUPTS; i++) {
+        sigaction(interrupts[i], &was->actions[i], NULL);
+    }
+}
+
+/* Byte by byte: what follows the line is the answer to a later prompt.  False: there is none. */
+static int read_line(int fd, phrase *ph)
+{
+    size_t len = 0;
+    ssize_t n = 0;
+
+    while (len < sizeof(ph->text) - 1) {
+        n = read(fd, ph->text + len, 1);
+        if (n < 0 && errno == EINTR && !interrupted_by) {
+            continue;
+        }
+        if (n <= 0 || ph->text[len] == '\n') {
+            break;
+        }
+        len++;
+    }
+    if (interrupted_by || (n <= 0 && len == 0)) {
+        return 0;
+    }
+    len -= len > 0 && ph->text[len - 1] == '\r';
+    ph->text[len] = '\0';
+    return 1;
+}
+
+static void write_all(int fd, const char *text)
+{
+    size_t len = strlen(text);
+
+    while (len > 0) {
+        ssize_t n = write(fd, text, len);
+
+        if (n < 0 && errno != EINTR) {
+            return;
+        }
+        text += n > 0 ? n : 0;
+        len -= n > 0 ? (size_t)n : 0;
+    }
+}
+
+/* A program may have written its phrase and gone, without a look at the prompt. */
+static void say(dialog *d, const char *text)
+{
+    struct sigaction ignore = { .sa_handler = SIG_IGN }, was;
+
+    if (d->out >= 0) {
+        sigaction(SIGPIPE, &ignore, &was);
+        write_all(d->out, text);
+        sigaction(SIGPIPE, &was, NULL);
+    }
+}
+
+static int read_phrase(dialog *d, phrase *ph)
+{
+    secrecy was;
+    int got;
+
+    begin_secrecy(&was, d->in);
+    got = read_line(d->in, ph);
+    end_secrecy(&was, d->in);
+    say(d, "\n");
+    if (interrupted_by) {
+        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, d->b->server, "pass phrase dialog ended by signal %d",
+                     (int)interrupted_by);
+        raise(interrupted_by);
+    }
+    return got;
+}
+
+/* --- who is asked --------------------------------------------------------------------- */
+
+/* Without a terminal, what a script feeds to httpd is as good; but once the
+ * server runs, waiting for a stdin that nobody fills would stop it for ever. */
+static int open_terminal(dialog *d, const char *unused)
+{
+    (void)unused;
+    ap_log_error(APLOG_MARK, APLOG_INFO, 0, d->b->server,
+                 APLOGNO(01968) "Init: Requesting pass phrase via builtin terminal dialog");
+    d->in = d->out = open("/dev/tty", O_RDWR | O_CLOEXEC);
+    d->owns_fd = d->in >= 0;
+    d->source = "the terminal";
+    if (d->in < 0 && ap_state_query(AP_SQ_CONFIG_GEN) <= 1) {
+        d->in = STDIN_FILENO;
+        d->out = STDOUT_FILENO;
+        d->source = "standard input, as there is no terminal (start httpd from one, or let SSLPassPhraseDialog name a "
+                    "program)";
+    }
+    if (d->in < 0) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, d->b->server,
+                     APLOGNO(02578) "%s: the private key in '%s' is encrypted and was introduced or changed since the "
+                     "start, but there is no terminal to ask for its pass phrase", d->host, d->path);
+    }
+    return d->in >= 0;
+}
+
+static int descriptor(apr_file_t *file)
+{
+    apr_os_file_t fd = -1;
+
+    return file && apr_os_file_get(&fd, file) == APR_SUCCESS ? fd : -1;
+}
+
+static int start_program(dialog *d, const char *const *argv)
+{
+    apr_proc_t *program = apr_pcalloc(d->b->p, sizeof(*program));
+    apr_procattr_t *attr;
+    apr_status_t rv;
+
+    d->source = apr_psprintf(d->b->p, "the program '%s'", argv[0]);
+    rv = apr_procattr_create(&attr, d->b->p);
+    if (rv == APR_SUCCESS) {
+        rv = apr_procattr_io_set(attr, APR_FULL_BLOCK, APR_FULL_BLOCK, APR_NO_PIPE);
+    }
+    if (rv == APR_SUCCESS) {
+        apr_procattr_cmdtype_set(attr, APR_PROGRAM);
+        apr_procattr_error_check_set(attr, 1);
+        rv = apr_proc_create(program, argv[0], argv, NULL, attr, d->b->p);
+    }
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, rv, d->b->server,
+                     APLOGNO(02578) "%s: the private key in '%s' is encrypted, and the program '%s' of "
+                     "SSLPassPhraseDialog cannot be run", d->host, d->path, argv[0]);
+        return 0;
+    }
+    d->program = program;
+    d->in = descriptor(program->out);
+    d->out = descriptor(program->in);
+    return 1;
+}
+
+static int open_pipe(dialog *d, const char *arg)
+{
+    char **argv;
+
+    if (apr_tokenize_to_argv(arg, &argv, d->b->p) != APR_SUCCESS || !argv[0]) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, d->b->server,
+                     APLOGNO(02578) "%s: SSLPassPhraseDialog '|%s' names no program", d->host, arg);
+        return 0;
+    }
+    ap_log_error(APLOG_MARK, APLOG_INFO, 0, d->b->server,
+                 APLOGNO(01965) "Init: Creating pass phrase dialog pipe child '%s'", arg);
+    return start_program(d, (const char *const *)argv);
+}
+
+/* Keys are told apart by their place, whatever their type: it has to be known before they are decrypted. */
+static const char *key_type(dialog *d)
+{
+    static const char *const first[] = { "RSA", "DSA", "ECC" };
+
+    return d->index < 3 ? first[d->index] : apr_itoa(d->b->p, d->index);
+}
+
+static int open_exec(dialog *d, const char *arg)
+{
+    const char *argv[] = { arg, d->host, key_type(d), NULL };
+
+    ap_log_error(APLOG_MARK, APLOG_INFO, 0, d->b->server,
+                 APLOGNO(01969) "Init: Requesting pass phrase from dialog filter program (%s)", arg);
+    if (!start_program(d, argv)) {
+        return 0;
+    }
+    apr_file_close(d->program->in);
+    d->program->in = NULL;
+    d->out = -1;
+    return 1;
+}
+
+/* A program that goes on with something else is left to it. */
+static void end_program(dialog *d)
+{
+    apr_status_t rv = APR_CHILD_NOTDONE;
+    apr_exit_why_e why = APR_PROC_EXIT;
+    int code = 0, waited;
+
+    if (d->program->in) {
+        apr_file_close(d->program->in);
+    }
+    apr_file_close(d->program->out);
+    for (waited = 0; waited < FAREWELL_MS && rv == APR_CHILD_NOTDONE; waited += 10) {
+        rv = apr_proc_wait(d->program, &code, &why, APR_NOWAIT);
+        if (rv == APR_CHILD_NOTDONE) {
+            apr_sleep(apr_time_from_msec(10));
+        }
+    }
+    if (rv == APR_CHILD_DONE && code != 0) {
+        d->fate = apr_psprintf(d->b->p, ", which ended with %s %d", APR_PROC_CHECK_EXIT(why) ? "exit status" : "signal",
+                               code);
+    }
+}
+
+static void close_dialog(dialog *d)
+{
+    if (d->program) {
+        end_program(d);
+    }
+    else if (d->owns_fd) {
+        close(d->in);
+    }
+}
+
+static const dialog_kind *kind_of(const char *directive)
+{
+    static const dialog_kind kinds[] = {
+        { "|", RETRIES, open_pipe },
+        { "exec:", 0, open_exec },
+        { "", RETRIES, open_terminal }, /* builtin */
+    };
+    const dialog_kind *kind = kinds;
+
+    while (strncmp(directive, kind->prefix, strlen(kind->prefix)) != 0) {
+        kind++;
+    }
+    return kind;
+}
+
+/* --- the conversation --------------------------------------------------------------------- */
+
+static void greet(dialog *d)
+{
+    if (!known_phrases) {
+        say(d, apr_psprintf(d->b->p, "%s mod_ssl (Pass Phrase Dialog)\n"
+                                     "Some of your private key files are encrypted for security reasons.\n"
+                                     "In order to read them you have to provide the pass phrases.\n",
+                            AP_SERVER_BASEVERSION));
+    }
+    say(d, apr_psprintf(d->b->p, "\nPrivate key %s:%d (%s)\n", d->host, d->index, d->path));
+}
+
+static void complain(dialog *d, const phrase *ph, int retries)
+{
+    say(d, !ph->text[0] ? "Apache:mod_ssl:Error: Pass phrase empty (needs to be at least 1 character).\n" :
+           apr_psprintf(d->b->p, "Apache:mod_ssl:Error: Pass phrase incorrect (%d more retr%s permitted).\n", retries,
+                        retries == 1 ? "y" : "ies"));
+}
+
+/* Asks until PH decrypts the key. */
+static EVP_PKEY *converse(dialog *d, phrase *ph)
+{
+    int retries = d->kind->retries;
+    EVP_PKEY *key;
+
+    greet(d);
+    for (;;) {
+        say(d, "Enter pass phrase:");
+        if (!read_phrase(d, ph)) {
+            d->failure = SILENT;
+            return NULL;
+        }
+        key = ph->text[0] ? decrypt(d->path, ph) : NULL;
+        if (key) {
+            say(d, "\nOK: Pass Phrase Dialog successful.\n");
+            return key;
+        }
+        complain(d, ph, retries);
+        if (retries-- == 0) {
+            d->failure = ph->text[0] ? WRONG : SILENT;
+            return NULL;
+        }
+    }
+}
+
+static void log_failure(dialog *d)
+{
+    if (d->failure == SILENT) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, d->b->server,
+                     APLOGNO(02578) "%s: the private key in '%s' is encrypted, and no pass phrase came from %s%s",
+                     d->host, d->path, d->source, d->fate);
+    }
+    else {
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, d->b->server,
+                     APLOGNO(02580) "%s: Pass phrase incorrect for the private key in '%s': it came from %s%s", d->host,
+                     d->path, d->source, d->fate);
+    }
+}
+
+/* The place of PATH, which is an element of B's arrays, among its host's keys. */
+static int index_of(ssl_ctx_build *b, const char *path)
+{
+    apr_array_header_t *certs = b->cfg->cert_files, *keys = b->cfg->key_files;
+    int i, n_keys = keys ? keys->nelts : 0;
+
+    for (i = 0; certs && i < certs->nelts; i++) {
+        if (path == (i < n_keys ? APR_ARRAY_IDX(keys, i, const char *) : APR_ARRAY_IDX(certs, i, const char *))) {
+            return i;
+        }
+    }
+    return 0;
+}
+
+/* "name:port" for dialogs: unlike b->id it does not look at addresses, as programs expect. */
+static const char *dialog_host(ssl_ctx_build *b)
+{
+    const server_rec *s = b->server;
+
+    return apr_psprintf(b->p, "%s:%u", s->server_hostname ? s->server_hostname : "", s->port ? s->port : 443u);
+}
+
+static EVP_PKEY *ask(ssl_ctx_build *b, const char *path)
+{
+    const char *directive = ssl_global()->pass_phrase_dialog ? ssl_global()->pass_phrase_dialog : "builtin";
+    dialog d = { .b = b, .path = path, .host = dialog_host(b), .index = index_of(b, path), .in = -1, .out = -1,
+                 .kind = kind_of(directive), .source = "", .fate = "" };
+    EVP_PKEY *key;
+    phrase *ph;
+
+    if (!d.kind->open(&d, directive + strlen(d.kind->prefix))) {
+        return NULL;
+    }
+    ph = ap_calloc(1, sizeof(*ph));
+    key = converse(&d, ph);
+    close_dialog(&d);
+    if (key) {
+        ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, b->server,
+                     APLOGNO(02583) "%s: private key '%s' decrypted: pass phrase requested", b->id, path);
+        remember(ph, b->p);
+        return key;
+    }
+    log_failure(&d);
+    phrase_free(ph);
+    return NULL;
+}
+
+/* --- the whole -------------------------------------------------------------------------------- */
+
+static EVP_PKEY *decrypt_or_ask(ssl_ctx_build *b, const char *path)
+{
+    EVP_PKEY *key = decrypt_with_known(path);
+
+    if (key) {
+        ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, b->server,
+                     APLOGNO(02584) "%s: private key '%s' decrypted: pass phrase reused", b->id, path);
+        return key;
+    }
+    return ask(b, path);
+}
+
+EVP_PKEY *ssl_pphrase_load_key(ssl_ctx_build *b, const char *path)
+{
+    file_stamp stamp = stamp_of(path, b->p);
+    kept_key *kept = apr_hash_get(kept_keys(), path, APR_HASH_KEY_STRING);
+    EVP_PKEY *key;
+
+    if (kept && same_stamp(&kept->stamp, &stamp)) {
+        ap_log_error(APLOG_MARK, APLOG_INFO, 0, b->server,
+                     APLOGNO(02575) "Reusing existing private key from %s on restart", path);
+        return reference(kept->key);
+    }
+    key = decrypt_or_ask(b, path);
+    if (key) {
+        keep(path, &stamp, key);
+        return key;
+    }
+    if (kept) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, b->server,
+                     "%s: '%s' has changed and cannot be decrypted: the private key that it held before stays in use",
+                     b->id, path);
+        return reference(kept->key);
+    }
+    return NULL;
+}
