@@ -33,8 +33,9 @@ typedef struct ssl_ctx_build {
  * whose files did not change are not read again.  NULL: logged why not. */
 SSL_CTX *ssl_ctx_for_server(server_rec *s, const char *id, apr_pool_t *ptemp, const char **signature);
 
-/** Frees what earlier generations left behind and this one does not use. */
-void ssl_ctx_sweep(apr_pool_t *ptemp);
+/** Frees what earlier generations left behind and this one, which lives in P,
+ * does not use; and when the process ends, all. */
+void ssl_ctx_sweep(apr_pool_t *p, apr_pool_t *ptemp);
 
 /** Loads the certificates, keys and chain of B, the DH parameters and curve at
  * the end of the first file.  APR_SUCCESS, or logged why not. */

@@ -243,14 +243,7 @@ static void keep(const char *signature, SSL_CTX *ctx)
 {
     kept_ctx *entry = ap_malloc(sizeof(*entry));
     apr_hash_t *all = kept_contexts();
-    kept_ctx *old = apr_hash_get(all, signature, APR_HASH_KEY_STRING);
 
-    if (old) {
-        apr_hash_set(all, old->signature, APR_HASH_KEY_STRING, NULL);
-        SSL_CTX_free(old->ctx);
-        free(old->signature);
-        free(old);
-    }
     entry->ctx = ctx;
     entry->in_use = 1;
     entry->signature = strdup(signature);
@@ -293,7 +286,28 @@ SSL_CTX *ssl_ctx_for_server(server_rec *s, const char *id, apr_pool_t *ptemp, co
     return b.ctx;
 }
 
-void ssl_ctx_sweep(apr_pool_t *ptemp)
+static void forget(apr_hash_t *all, kept_ctx *entry)
+{
+    apr_hash_set(all, entry->signature, APR_HASH_KEY_STRING, NULL);
+    SSL_CTX_free(entry->ctx);
+    free(entry->signature);
+    free(entry);
+}
+
+/* The process ends: nothing is kept for another reading of the configuration. */
+static apr_status_t forget_all(void *unused)
+{
+    apr_hash_t *all = kept_contexts();
+    apr_hash_index_t *i;
+
+    (void)unused;
+    for (i = apr_hash_first(NULL, all); i && ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_EXITING; i = apr_hash_next(i)) {
+        forget(all, apr_hash_this_val(i));
+    }
+    return APR_SUCCESS;
+}
+
+void ssl_ctx_sweep(apr_pool_t *p, apr_pool_t *ptemp)
 {
     apr_hash_t *all = kept_contexts();
     apr_hash_index_t *i;
@@ -303,11 +317,10 @@ void ssl_ctx_sweep(apr_pool_t *ptemp)
 
         if (entry->in_use) {
             entry->in_use = 0;
-            continue;
         }
-        apr_hash_set(all, entry->signature, APR_HASH_KEY_STRING, NULL);
-        SSL_CTX_free(entry->ctx);
-        free(entry->signature);
-        free(entry);
+        else {
+            forget(all, entry);
+        }
     }
+    apr_pool_cleanup_register(p, NULL, forget_all, apr_pool_cleanup_null);
 }

@@ -220,7 +220,7 @@ int ssl_init_module(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, server_r
         ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s, APLOGNO(02312) "Fatal error initialising mod_ssl, exiting.");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    ssl_ctx_sweep(ptemp);
+    ssl_ctx_sweep(p, ptemp);
     if (ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_CREATE_PRE_CONFIG) {
         ssl_sni_index_build(s, p, ptemp);
         say_pending(s, ptemp);

@@ -115,7 +115,7 @@ step "configure --enable-ssl=$linkage" ./configure --prefix="$work/inst" --enabl
 if [ "$linkage" = static ]; then
     step "make (all of httpd)" make
     ./httpd -l | grep -q mod_ssl.c || die "mod_ssl.c is not in httpd -l"
-    step "httpd -t with SSL directives" bash -c 'printf "ServerRoot %s\nListen 127.0.0.1:1\nSSLRandomSeed startup builtin\n" "'"$work"'" >"'"$work"'/t.conf"
+    step "httpd -t with SSL directives" bash -c 'printf "ServerRoot %s\nListen 127.0.0.1:1\nErrorLog /dev/null\nSSLRandomSeed startup builtin\n" "'"$work"'" >"'"$work"'/t.conf"
         ./httpd -t -f "'"$work"'/t.conf"'
     echo "mod_ssl is linked into $tree/httpd"
     exit 0

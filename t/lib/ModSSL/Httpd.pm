@@ -313,7 +313,7 @@ sub sanitizer_env {
         ASAN_OPTIONS  => "detect_leaks=$leaks:exitcode=99:log_path=$log/asan:disable_coredump=1:handle_segv=1"
                        . ($ENV{MODSSL_ASAN_OPTIONS} ? ":$ENV{MODSSL_ASAN_OPTIONS}" : ''),
         UBSAN_OPTIONS => "print_stacktrace=1:log_path=$log/ubsan",
-        LSAN_OPTIONS  => ($ENV{MODSSL_LSAN_SUPP} ? "suppressions=$ENV{MODSSL_LSAN_SUPP}:" : '') . 'print_suppressions=0',
+        LSAN_OPTIONS  => 'suppressions=' . ($ENV{MODSSL_LSAN_SUPP} || File::Spec->rel2abs(dirname(__FILE__) . '/../../lsan.supp')) . ':' . 'print_suppressions=0',
     );
 }
 
