@@ -33,7 +33,7 @@
 #define ssl_compat_can_compress() (sk_SSL_COMP_num(SSL_COMP_get_compression_methods()) > 0)
 #endif
 
-#ifdef OPENSSL_NO_SRP
+#if defined(OPENSSL_NO_SRP) || defined(OPENSSL_NO_DEPRECATED_3_0)
 #define SSL_HAVE_SRP 0
 #else
 #define SSL_HAVE_SRP 1
@@ -54,7 +54,7 @@
 #endif
 
 /* Engines: deprecated in OpenSSL 3.0, gone from 4.0. */
-#if defined(OPENSSL_NO_ENGINE) || OPENSSL_VERSION_NUMBER >= 0x40000000L
+#if defined(OPENSSL_NO_ENGINE) || defined(OPENSSL_NO_DEPRECATED_3_0) || OPENSSL_VERSION_NUMBER >= 0x40000000L
 #define SSL_HAVE_ENGINE 0
 #define ssl_compat_engine_exists(name) ((void)(name), 0)
 #else

@@ -7,6 +7,7 @@
 #include "ssl_ctx.h"
 #include "ssl_filter.h"
 #include "ssl_log.h"
+#include "ssl_pphrase.h"
 #include "ssl_scache.h"
 #include "mod_ssl_openssl.h"
 
@@ -216,6 +217,7 @@ int ssl_init_module(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, server_r
     if (rv == APR_SUCCESS) {
         rv = make_hosts(s, p, ptemp);
     }
+    ssl_pphrase_forget();
     if (rv != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s, APLOGNO(02312) "Fatal error initialising mod_ssl, exiting.");
         return HTTP_INTERNAL_SERVER_ERROR;

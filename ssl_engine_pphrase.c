@@ -46,9 +46,8 @@ typedef struct file_stamp {
     apr_dev_t device;
 } file_stamp;
 
-/** A decrypted key and the state of its file then.  Allocated by malloc; lives as long as the process. */
+/** A decrypted key and the state of its file then.  Lives in the process' pool. */
 typedef struct kept_key {
-    char *path;
     file_stamp stamp;
     EVP_PKEY *key;
 } kept_key;
@@ -87,7 +86,7 @@ static void phrase_free(phrase *ph)
     free(ph);
 }
 
-void ssl_pphrase_forget(void)
+static void wipe_phrases(void)
 {
     while (known_phrases) {
         phrase *next = known_phrases->next;
@@ -97,10 +96,10 @@ void ssl_pphrase_forget(void)
     }
 }
 
-static apr_status_t forget_with_pool(void *unused)
+static apr_status_t wipe_with_pool(void *unused)
 {
     (void)unused;
-    ssl_pphrase_forget();
+    wipe_phrases();
     return APR_SUCCESS;
 }
 
@@ -108,7 +107,7 @@ static apr_status_t forget_with_pool(void *unused)
 static void remember(phrase *ph, apr_pool_t *p)
 {
     if (!known_phrases) {
-        apr_pool_cleanup_register(p, NULL, forget_with_pool, apr_pool_cleanup_null);
+        apr_pool_cleanup_register(p, NULL, wipe_with_pool, apr_pool_cleanup_null);
     }
     ph->next = known_phrases;
     known_phrases = ph;
@@ -179,17 +178,40 @@ static EVP_PKEY *reference(EVP_PKEY *key)
 
 static void keep(const char *path, const file_stamp *stamp, EVP_PKEY *key)
 {
+    apr_pool_t *process = ap_server_conf->process->pool;
     kept_key *kept = apr_hash_get(kept_keys(), path, APR_HASH_KEY_STRING);
 
     if (!kept) {
-        kept = ap_calloc(1, sizeof(*kept));
-        kept->path = ap_malloc(strlen(path) + 1);
-        strcpy(kept->path, path);
-        apr_hash_set(kept_keys(), kept->path, APR_HASH_KEY_STRING, kept);
+        kept = apr_pcalloc(process, sizeof(*kept));
+        apr_hash_set(kept_keys(), apr_pstrdup(process, path), APR_HASH_KEY_STRING, kept);
     }
     EVP_PKEY_free(kept->key);
     kept->key = reference(key);
     kept->stamp = *stamp;
+}
+
+static apr_status_t free_keys_at_exit(void *unused)
+{
+    apr_hash_index_t *i;
+
+    (void)unused;
+    for (i = apr_hash_first(NULL, kept_keys()); i && ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_EXITING;
+         i = apr_hash_next(i)) {
+        kept_key *kept = apr_hash_this_val(i);
+
+        EVP_PKEY_free(kept->key);
+        kept->key = NULL;
+    }
+    return APR_SUCCESS;
+}
+
+/* The process' own pool ends when this code has gone, the configuration's before that. */
+void ssl_pphrase_forget(void)
+{
+    wipe_phrases();
+    if (apr_hash_count(kept_keys()) > 0) {
+        apr_pool_cleanup_register(ap_server_conf->process->pconf, NULL, free_keys_at_exit, apr_pool_cleanup_null);
+    }
 }
 
 /* --- reading and writing ----------------------------------------------------------- */

@@ -23,8 +23,9 @@
  * open to the dialog's program but its own stdin, stdout and httpd's stderr. */
 EVP_PKEY *ssl_pphrase_load_key(ssl_ctx_build *b, const char *path);
 
-/** Wipes all pass phrases.  To be called when the last key of a post_config is
- * loaded; happens by itself when the pool of the first phrase's B ends. */
+/** Wipes all pass phrases, and sees to it that keys are freed when the process
+ * ends.  To be called when the last key of a post_config is loaded or one
+ * cannot be; phrases are also wiped when the pool of the first one's B ends. */
 void ssl_pphrase_forget(void);
 
 #endif /* SSL_PPHRASE_H */

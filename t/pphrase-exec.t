@@ -9,9 +9,12 @@ use ModSSL::Httpd qw(is_stock is_asan is_valgrind);
 use ModSSL::Client qw(presented);
 use ModSSL::PKI qw(pki_file openssl slurp spew);
 
+# Long: what is freed without being wiped keeps its end rather than its start.
+my $end = 'which has an end that tells it from anything else in memory';
+my $shared = 'the shared phrase, which also has an end that is found nowhere else';
 my %phrase = (
-    rsa => 'the shared phrase', ecdsa => 'Grundel 1', ed25519 => 'Grundel 2', p384 => 'Grundel 3', rsapss => 'Grundel 4',
-    chain => 'the shared phrase', a => 'Grundel  a ', b => 'Grundel b', c => 'the shared phrase',
+    (map { $_ => $shared } qw(rsa chain c)),
+    (map { $_ => "Grundel  $_ $end " } qw(ecdsa ed25519 p384 rsapss a b)),
 );
 
 sub encrypt {
@@ -146,8 +149,8 @@ SKIP: {
     my @pids = $h->pids;
     skip 'cannot read the memory of the server', 3 if !defined in_memory($pids[0], 'x');
     is(scalar(grep { in_memory($_, 'b.test') } @pids), scalar @pids, 'a server name is found in every process');
-    is(scalar(grep { in_memory($_, 'Grundel') } @pids), 0, 'no phrase is') or diag "in some of @pids";
-    is(scalar(grep { in_memory($_, 'the shared phrase') } @pids), 0, 'nor the one that was reused');
+    is(scalar(grep { in_memory($_, $end) } @pids), 0, 'no phrase is') or diag "in some of @pids";
+    is(scalar(grep { in_memory($_, substr $shared, -40) } @pids), 0, 'nor the one that was reused');
 }
 
 # --- restarts --------------------------------------------------------------------------------------
@@ -181,7 +184,7 @@ is_deeply(calls($h), ['2 a.test:443 RSA'], 'asks again, though the file is the s
 is(presented($h->port('https'), sni => 'a.test'), 'a.test', 'and has the key');
 ok($h->graceful, 'one more');
 is_deeply(calls($h), [], 'no longer asks');
-unlike($h->errorlog, qr/Grundel|the shared phrase|known to the program/, 'no phrase was logged');
+unlike($h->errorlog, qr/Grundel|\Q$shared\E|known to the program/, 'no phrase was logged');
 ok($h->stop, 'the server ends');
 
 # --- answers ---------------------------------------------------------------------------------------
@@ -211,6 +214,8 @@ for (
     ['and a bad exit status'    => 'echo "Grundel a"; exit 3'],
     ['and words on stderr'      => 'echo "oh dear" >&2; echo "Grundel a"'],
     ['and a child that lingers' => 'sleep 3 & echo "Grundel a"'],
+    is_stock() ? () :    # there it waits for ever
+    ['after reading its input'  => 'cat >/dev/null; echo "Grundel a"'],
 ) {
     my ($name, $script) = @$_;
     my $h = server_with("#!/bin/sh\n$script\n");

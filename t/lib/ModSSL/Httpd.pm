@@ -321,6 +321,7 @@ sub command {
     my ($self, @args) = @_;
     my @cmd = (valgrind_prefix(), httpd_binary(), '-d', $self->{root}, '-f', "$self->{root}/conf/httpd.conf", @args);
     # The dialog that asks for pass phrases wants a terminal.
+    $ENV{SHELL} = '/bin/sh';    # else a newer script(1) takes the account's, which for www-data is nologin
     @cmd = ('script', '-qec', join(' ', map { quotemeta } @cmd), '/dev/null') if defined $self->{tty};
     return @cmd;
 }
