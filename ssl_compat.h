@@ -53,6 +53,13 @@
 #define SSL_X509_CONST
 #endif
 
+/* From OpenSSL 3.6 on, sk_X509_new_null() writes the address of a function of
+ * its caller into the stack, which every copy inherits. These are for stacks
+ * that may outlive this module's code, as those of an SSL_CTX that is kept over
+ * a restart do: httpd unloads the module then. */
+#define ssl_compat_new_x509_stack() ((STACK_OF(X509) *)OPENSSL_sk_new_null())
+#define ssl_compat_new_x509_name_stack() ((STACK_OF(X509_NAME) *)OPENSSL_sk_new_null())
+
 /* Engines: deprecated in OpenSSL 3.0, gone from 4.0. */
 #if defined(OPENSSL_NO_ENGINE) || defined(OPENSSL_NO_DEPRECATED_3_0) || OPENSSL_VERSION_NUMBER >= 0x40000000L
 #define SSL_HAVE_ENGINE 0

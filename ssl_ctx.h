@@ -26,6 +26,7 @@ typedef struct ssl_ctx_build {
     const char *id; /**< "name:port" */
     SSL_CTX *ctx;
     apr_pool_t *p;  /**< temporary */
+    int outdated_key; /**< out: a key is not the one that its file holds now, for want of its pass phrase */
 } ssl_ctx_build;
 
 /** An SSL_CTX with the settings of S, shared if an equal one was made before,

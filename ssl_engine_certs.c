@@ -168,7 +168,7 @@ static int read_certs(ssl_ctx_build *b, const char *path, cert_file *cf)
 static int load_cert(ssl_ctx_build *b, const char *path, cert_file *cf)
 {
     cf->leaf = NULL;
-    cf->chain = sk_X509_new_null();
+    cf->chain = ssl_compat_new_x509_stack();
     if (ssl_is_key_uri(path)) {
         return load_from_store(b, path, OSSL_STORE_INFO_CERT, &cf->leaf, NULL);
     }

@@ -277,7 +277,7 @@ SSL_CTX *ssl_ctx_for_server(server_rec *s, const char *id, apr_pool_t *ptemp, co
         return NULL;
     }
     set_callbacks(b.ctx, b.cfg);
-    if (may_be_kept(b.cfg)) {
+    if (may_be_kept(b.cfg) && !b.outdated_key) {
         keep(*signature, b.ctx);
     }
     else {

@@ -190,13 +190,16 @@ static void keep(const char *path, const file_stamp *stamp, EVP_PKEY *key)
     kept->stamp = *stamp;
 }
 
+/* Configurations end to make way for another, too. */
 static apr_status_t free_keys_at_exit(void *unused)
 {
     apr_hash_index_t *i;
 
     (void)unused;
-    for (i = apr_hash_first(NULL, kept_keys()); i && ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_EXITING;
-         i = apr_hash_next(i)) {
+    if (ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_EXITING) {
+        return APR_SUCCESS;
+    }
+    for (i = apr_hash_first(NULL, kept_keys()); i; i = apr_hash_next(i)) {
         kept_key *kept = apr_hash_this_val(i);
 
         EVP_PKEY_free(kept->key);
@@ -487,8 +490,7 @@ static void greet(dialog *d)
 {
     if (!known_phrases) {
         say(d, apr_psprintf(d->b->p, "%s mod_ssl (Pass Phrase Dialog)\n"
-                                     "Some of your private key files are encrypted for security reasons.\n"
-                                     "In order to read them you have to provide the pass phrases.\n",
+                                     "Encrypted private keys are configured: each is opened by its pass phrase.\n",
                             AP_SERVER_BASEVERSION));
     }
     say(d, apr_psprintf(d->b->p, "\nPrivate key %s:%d (%s)\n", d->host, d->index, d->path));
@@ -622,6 +624,7 @@ EVP_PKEY *ssl_pphrase_load_key(ssl_ctx_build *b, const char *path)
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, b->server,
                      "%s: '%s' has changed and cannot be decrypted: the private key that it held before stays in use",
                      b->id, path);
+        b->outdated_key = 1;
         return reference(kept->key);
     }
     return NULL;

@@ -37,7 +37,7 @@ static apr_status_t name_cas(ssl_ctx_build *b)
     int own = cfg->ca_dn_file || cfg->ca_dn_path;
     const char *file = own ? cfg->ca_dn_file : cfg->tls.ca_file;
     const char *path = own ? cfg->ca_dn_path : cfg->tls.ca_path;
-    STACK_OF(X509_NAME) *names = sk_X509_NAME_new_null();
+    STACK_OF(X509_NAME) *names = ssl_compat_new_x509_name_stack();
 
     if ((file && !SSL_add_file_cert_subjects_to_stack(names, file)) ||
         (path && !SSL_add_dir_cert_subjects_to_stack(names, path))) {

@@ -9,7 +9,10 @@ use ModSSL::Client qw(:all);
 plan(skip_all => 'no mod_http2') if !have_module('http2');
 plan(skip_all => 'mod_http2 needs a threaded MPM') if mpm() eq 'prefork';
 
+# A thread for every connection below: when all are busy, the event MPM closes idle connections with a GOAWAY,
+# and h2load counts the requests that it had just sent as failed.
 my $h = ModSSL::Httpd->new(modules => ['http2'], config => <<'END');
+ThreadsPerChild 64
 Protocols h2 http/1.1
 MaxKeepAliveRequests 0
 KeepAliveTimeout 20

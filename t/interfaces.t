@@ -125,6 +125,8 @@ subtest 'ssl_var_lookup' => sub {
             # what is not the same on every machine
             $value =~ s{^\d{8}$}{MMN};
             $value =~ s{(\?var:)\S+}{$1};
+            # a client that offers nothing but TLS 1.3 need not say that it renegotiates securely: OpenSSL 3.5 does not
+            $value =~ s{^false$}{true} if $name eq 'SSL_SECURE_RENEG';
         }
         is_deeply(\@got, \@want, "$name by the optional function") or diag join ', ', map { "'$_'" } @got;
         is_deeply(\@core, \@got, "$name by the function of httpd");

@@ -189,7 +189,7 @@ static const attribute rich_name[] = {
 static void test_names(void)
 {
     X509 *cert = make_cert(make_name(rich_name, COUNT(rich_name))), *empty = make_cert(NULL);
-    X509_NAME *name = X509_get_subject_name(cert);
+    SSL_X509_CONST X509_NAME *name = X509_get_subject_name(cert);
 
     is(ssl_x509_name_rfc2253(p, name),
        "1.2.3.99=#0C03756E6B,emailAddress=\\\"q\\\"@example.org,UID=u1+CN=nul\\00evil,OU=\\#second,OU=a/b=c\\+d,"
