@@ -15,9 +15,10 @@
 /* Four full records, with what any cipher adds to each. */
 #define LARGE_BLOCK (4 * (16384 + 256 + 5))
 
-/* What is gathered of a response before it first leaves: a record, so that the
- * peer can begin; it doubles from then on. */
-#define FIRST_BATCH 8192
+/* What is gathered of a response before it first leaves: a full record, so that
+ * the peer can begin; it doubles from then on, up to four. */
+#define FIRST_BATCH (16 * 1024)
+#define LARGE_BATCH (64 * 1024)
 
 /* Fits one page of APR's allocator: handshakes, small responses, alerts. */
 #define SMALL_BLOCK (8192 - 128)
@@ -91,18 +92,16 @@ static int bio_write(BIO *bio, const char *data, int len)
     if (t->block && t->used + (apr_size_t)len > t->size) {
         close_block(t);
     }
-    if (t->gathered >= t->batch) {
-        t->batch = t->batch < LARGE_BLOCK / 2 ? t->batch * 2 : LARGE_BLOCK;
-        if (ssl_transport_send(t, 0) != APR_SUCCESS) {
-            return -1;
-        }
-    }
     if (!t->block) {
         open_block(t, (apr_size_t)len);
     }
     memcpy(t->block + t->used, data, (apr_size_t)len);
     t->used += (apr_size_t)len;
     t->gathered += (apr_size_t)len;
+    if (t->gathered >= t->batch) {
+        t->batch = t->batch < LARGE_BATCH / 2 ? t->batch * 2 : LARGE_BATCH;
+        ssl_transport_send(t, 0); /* should it fail, the next write does */
+    }
     return len;
 }
 
