@@ -34,6 +34,12 @@ typedef struct ssl_ctx_build {
  * whose files did not change are not read again.  NULL: logged why not. */
 SSL_CTX *ssl_ctx_for_server(server_rec *s, const char *id, apr_pool_t *ptemp, const char **signature);
 
+/** The hash of this NAME that lives as long as the process, made when first
+ * asked for.  It outlives this module's code, which httpd unloads between
+ * readings of the configuration: so nothing in it may hold an address of ours,
+ * a function's or a literal's. */
+apr_hash_t *ssl_kept_hash(const char *name);
+
 /** Frees what earlier generations left behind and this one, which lives in P,
  * does not use; and when the process ends, all. */
 void ssl_ctx_sweep(apr_pool_t *p, apr_pool_t *ptemp);

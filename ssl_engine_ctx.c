@@ -28,19 +28,22 @@ typedef struct kept_ctx {
     int in_use; /* by the configuration that is being made */
 } kept_ctx;
 
-/* Outlives this module's code, which httpd unloads between readings of the
- * configuration: so it holds no address of ours. */
-static apr_hash_t *kept_contexts(void)
+apr_hash_t *ssl_kept_hash(const char *name)
 {
     apr_pool_t *process = ap_server_conf->process->pool;
     void *data = NULL;
 
-    apr_pool_userdata_get(&data, CACHE_KEY, process);
+    apr_pool_userdata_get(&data, name, process);
     if (!data) {
         data = apr_hash_make(process);
-        apr_pool_userdata_set(data, CACHE_KEY, apr_pool_cleanup_null, process);
+        apr_pool_userdata_set(data, name, apr_pool_cleanup_null, process); /* copies the name */
     }
     return data;
+}
+
+static apr_hash_t *kept_contexts(void)
+{
+    return ssl_kept_hash(CACHE_KEY);
 }
 
 static apr_status_t fail(ssl_ctx_build *b, const char *message)

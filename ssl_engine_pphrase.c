@@ -136,19 +136,9 @@ static EVP_PKEY *decrypt_with_known(const char *path)
 
 /* --- keys that outlive a configuration ------------------------------------------ */
 
-/* Outlives this module's code, which httpd unloads between readings of the
- * configuration: so it holds no address of ours. */
 static apr_hash_t *kept_keys(void)
 {
-    apr_pool_t *process = ap_server_conf->process->pool;
-    void *data = NULL;
-
-    apr_pool_userdata_get(&data, KEPT_KEYS, process);
-    if (!data) {
-        data = apr_hash_make(process);
-        apr_pool_userdata_set(data, KEPT_KEYS, apr_pool_cleanup_null, process);
-    }
-    return data;
+    return ssl_kept_hash(KEPT_KEYS);
 }
 
 static file_stamp stamp_of(const char *path, apr_pool_t *p)
