@@ -72,6 +72,10 @@ ssl_conn *ssl_conn_get(conn_rec *c);
  * requests on C came over TLS. */
 ssl_conn *ssl_conn_secure(conn_rec *c);
 
+/** Whether CONN's peer has shown a certificate that was verified up to a CA:
+ * not one that optional_no_ca only let through. */
+int ssl_conn_peer_verified(const ssl_conn *conn);
+
 /** The virtual host whose configuration rules C: the one that SNI selected,
  * or C's own. */
 server_rec *ssl_conn_server(conn_rec *c);

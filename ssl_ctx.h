@@ -14,7 +14,6 @@ struct ssl_host {
     server_rec *server;
     SSL_CTX *ctx;          /**< shared with hosts of equal settings */
     const char *id;        /**< "name:port", for messages */
-    const char *signature; /**< of the settings in ctx */
     unsigned char session_id_context[32]; /**< differs between hosts: see ssl_conn_bind_host() */
     int fallback_cert;     /**< its certificate is a stopgap: requests get 503 */
 };
@@ -32,7 +31,7 @@ typedef struct ssl_ctx_build {
 /** An SSL_CTX with the settings of S, shared if an equal one was made before,
  * in this generation of the configuration or the last: keys and certificates
  * whose files did not change are not read again.  NULL: logged why not. */
-SSL_CTX *ssl_ctx_for_server(server_rec *s, const char *id, apr_pool_t *ptemp, const char **signature);
+SSL_CTX *ssl_ctx_for_server(server_rec *s, const char *id, apr_pool_t *ptemp);
 
 /** The hash of this NAME that lives as long as the process, made when first
  * asked for.  It outlives this module's code, which httpd unloads between

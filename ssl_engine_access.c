@@ -186,9 +186,8 @@ static int demanded_level(request_rec *r, const ssl_dir_config *dir)
  * own virtual host: another one may trust other CAs. */
 static int meets(request_rec *r, ssl_conn *conn, int level)
 {
-    int verified = conn->facts.peer && conn->verify_result == X509_V_OK && !conn->verify_generous;
-
-    return level <= ssl_config_of(conn->server)->tls.verify || (verified && r->server == conn->server);
+    return level <= ssl_config_of(conn->server)->tls.verify ||
+           (r->server == conn->server && ssl_conn_peer_verified(conn));
 }
 
 static const char *unmet_demand(request_rec *r, ssl_conn *conn, ssl_dir_config *dir)
@@ -262,7 +261,7 @@ int ssl_access_fake_basic(request_rec *r)
                       APLOGNO(02035) "FakeBasicAuth: the client itself sent a DN as its user name: refused");
         return HTTP_FORBIDDEN;
     }
-    if (!conn || !conn->facts.peer || conn->verify_result != X509_V_OK || conn->verify_generous) {
+    if (!conn || !ssl_conn_peer_verified(conn)) {
         return DECLINED;
     }
     dn = ssl_x509_name_legacy(r->pool, X509_get_subject_name(conn->facts.peer));
@@ -302,8 +301,7 @@ static authz_status require_verify(request_rec *r, const char *line, const void 
 
     (void)line;
     (void)parsed;
-    return conn && conn->facts.peer && conn->verify_result == X509_V_OK && !conn->verify_generous ? AUTHZ_GRANTED
-                                                                                                : AUTHZ_DENIED;
+    return conn && ssl_conn_peer_verified(conn) ? AUTHZ_GRANTED : AUTHZ_DENIED;
 }
 
 static const char *no_arguments(cmd_parms *cmd, const char *line, const void **parsed)

@@ -260,14 +260,17 @@ static apr_status_t free_ctx(void *ctx)
     return APR_SUCCESS;
 }
 
-SSL_CTX *ssl_ctx_for_server(server_rec *s, const char *id, apr_pool_t *ptemp, const char **signature)
+SSL_CTX *ssl_ctx_for_server(server_rec *s, const char *id, apr_pool_t *ptemp)
 {
     ssl_ctx_build b = { .server = s, .cfg = ssl_config_of(s), .id = id, .p = ptemp };
-    kept_ctx *found;
+    const char *signature = NULL; /* stays NULL for what is not kept */
+    kept_ctx *found = NULL;
 
-    *signature = apr_pstrcat(ptemp, ssl_config_signature(ptemp, b.cfg),
-                             ssl_global()->session_cache ? "\ncache" : "\nno cache", NULL);
-    found = may_be_kept(b.cfg) ? apr_hash_get(kept_contexts(), *signature, APR_HASH_KEY_STRING) : NULL;
+    if (may_be_kept(b.cfg)) {
+        signature = apr_pstrcat(ptemp, ssl_config_signature(ptemp, b.cfg),
+                                ssl_global()->session_cache ? "\ncache" : "\nno cache", NULL);
+        found = apr_hash_get(kept_contexts(), signature, APR_HASH_KEY_STRING);
+    }
     if (found) {
         if (!found->in_use) {
             found->in_use = 1;
@@ -280,8 +283,8 @@ SSL_CTX *ssl_ctx_for_server(server_rec *s, const char *id, apr_pool_t *ptemp, co
         return NULL;
     }
     set_callbacks(b.ctx, b.cfg);
-    if (may_be_kept(b.cfg) && !b.outdated_key) {
-        keep(*signature, b.ctx);
+    if (signature && !b.outdated_key) {
+        keep(signature, b.ctx);
     }
     else {
         apr_pool_cleanup_register(s->process->pconf, b.ctx, free_ctx, apr_pool_cleanup_null);

@@ -30,6 +30,11 @@ ssl_conn *ssl_conn_secure(conn_rec *c)
     return conn && !conn->plain_http ? conn : NULL;
 }
 
+int ssl_conn_peer_verified(const ssl_conn *conn)
+{
+    return conn->facts.peer && conn->verify_result == X509_V_OK && !conn->verify_generous;
+}
+
 server_rec *ssl_conn_server(conn_rec *c)
 {
     ssl_conn *conn = ssl_conn_get(c);

@@ -77,30 +77,32 @@ static void say_pending(server_rec *s, apr_pool_t *ptemp)
 
 /* --- virtual hosts -------------------------------------------------------------- */
 
-/* Whether S, which httpd lists after A, stands before it in the configuration
- * at the same address: httpd lists virtual hosts from the last to the first. */
-static int is_earlier_at(const server_rec *s, const server_rec *a)
+static const char *address_key(apr_pool_t *p, const server_rec *s)
 {
-    return s->addrs && a->addrs && s->addrs->host_port == a->addrs->host_port &&
-           apr_sockaddr_equal(s->addrs->host_addr, a->addrs->host_addr);
+    return apr_psprintf(p, "%pI %u", s->addrs->host_addr, s->addrs->host_port);
 }
 
 /* Where SSLProtocol is set neither for a name-based virtual host nor globally,
- * the first virtual host of its address rules (manual, SSLProtocol). */
-static void inherit_protocols(server_rec *main_server, server_rec *s)
+ * the first virtual host of its address rules (manual, SSLProtocol).  httpd
+ * lists virtual hosts from the last to the first. */
+static void inherit_protocols(server_rec *main_server, apr_pool_t *ptemp)
 {
-    ssl_server_config *cfg = ssl_config_of(s);
-    server_rec *first = s, *other;
+    apr_hash_t *first = apr_hash_make(ptemp);
+    server_rec *s, *ruler;
 
-    if (s == main_server || cfg->tls.protocols != SSL_UNSET) {
-        return;
-    }
-    for (other = s->next; other; other = other->next) {
-        if (is_earlier_at(other, s) && ssl_config_of(other)->engine == 1) {
-            first = other;
+    for (s = main_server->next; s; s = s->next) {
+        if (s->addrs && ssl_config_of(s)->engine == 1) {
+            apr_hash_set(first, address_key(ptemp, s), APR_HASH_KEY_STRING, s);
         }
     }
-    cfg->tls.protocols = ssl_config_of(first)->tls.protocols;
+    for (s = main_server->next; s; s = s->next) {
+        ssl_tls_settings *tls = &ssl_config_of(s)->tls;
+
+        ruler = s->addrs ? apr_hash_get(first, address_key(ptemp, s), APR_HASH_KEY_STRING) : NULL;
+        if (ruler && tls->protocols == SSL_UNSET) {
+            tls->protocols = ssl_config_of(ruler)->tls.protocols;
+        }
+    }
 }
 
 /* Certificates that other modules (mod_md) bring for S; a stopgap if there are no others. */
@@ -156,7 +158,7 @@ static apr_status_t make_host(server_rec *s, apr_pool_t *p, apr_pool_t *ptemp)
     host->id = ssl_server_id(p, s);
     ap_log_error(APLOG_MARK, APLOG_INFO, 0, s, APLOGNO(01914) "Configuring server %s for SSL protocol", host->id);
     host->fallback_cert = add_foreign_certs(s, p);
-    host->ctx = ssl_ctx_for_server(s, host->id, ptemp, &host->signature);
+    host->ctx = ssl_ctx_for_server(s, host->id, ptemp);
     if (!host->ctx) {
         return APR_EGENERAL;
     }
@@ -188,9 +190,7 @@ static apr_status_t make_hosts(server_rec *main_server, apr_pool_t *p, apr_pool_
     int any_tls = 0;
     server_rec *s;
 
-    for (s = main_server; s; s = s->next) {
-        inherit_protocols(main_server, s);
-    }
+    inherit_protocols(main_server, ptemp);
     for (s = main_server; s && rv == APR_SUCCESS; s = s->next) {
         ssl_config_complete(s);
         if (ssl_config_of(s)->engine == 1) {

@@ -114,7 +114,8 @@ static const struct {
     { SSL_AD_INTERNAL_ERROR, "it failed inside" },
 };
 
-const char *ssl_log_alert_meaning(int description)
+/* What an alert of a client usually means, or NULL. */
+static const char *alert_meaning(int description)
 {
     size_t i;
 
@@ -129,7 +130,7 @@ const char *ssl_log_alert_meaning(int description)
 static void log_alert(ssl_conn *conn, int where, int ret)
 {
     int received = where & SSL_CB_READ, description = ret & 0xff, fatal = (ret >> 8) == SSL3_AL_FATAL;
-    const char *meaning = received ? ssl_log_alert_meaning(description) : NULL;
+    const char *meaning = received ? alert_meaning(description) : NULL;
 
     if (description == SSL_AD_CLOSE_NOTIFY) {
         return;

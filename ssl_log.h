@@ -12,9 +12,6 @@
 void ssl_log_queue(const char *file, int line, int module_index, int level, server_rec *s);
 void ssl_log_queue_conn(const char *file, int line, int module_index, int level, conn_rec *c);
 
-/** An alert (RFC 8446, 6) in words: its name and, for those that clients send, what it usually means. */
-const char *ssl_log_alert_meaning(int description);
-
 /** Why the last OpenSSL call of this thread failed, in words (not yet removed from the queue). */
 const char *ssl_log_reason(apr_pool_t *p);
 
