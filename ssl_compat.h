@@ -15,6 +15,12 @@
 
 #include "ap_mmn.h"
 
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #if OPENSSL_VERSION_NUMBER < 0x30000000L
 #error "mod_ssl needs OpenSSL 3.0 or newer"
 #endif
@@ -37,6 +43,40 @@
 #define SSL_HAVE_SRP 0
 #else
 #define SSL_HAVE_SRP 1
+#endif
+
+/** Holds back what is sent on socket FD until a packet is full or the sending side ends. */
+#ifdef TCP_CORK
+static inline void ssl_compat_cork(int fd)
+{
+    int on = 1;
+
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_CORK, &on, sizeof(on));
+}
+#else
+#define ssl_compat_cork(fd) ((void)(fd))
+#endif
+
+/* TLS in the kernel (SSL_CTX_set_options(3), SSL_OP_ENABLE_KTLS). */
+#if defined(SSL_OP_ENABLE_KTLS) && !defined(OPENSSL_NO_KTLS) && defined(TCP_ULP)
+#define ssl_compat_enable_ktls(ssl) SSL_set_options((ssl), SSL_OP_ENABLE_KTLS)
+/** What keeps this machine from it, in words; NULL if nothing does. */
+static inline const char *ssl_compat_ktls_problem(void)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), error;
+
+    /* With a kernel that can, all that is missing is a connection. */
+    error = fd < 0 || setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", sizeof("tls")) == 0 ? 0 : errno;
+    if (fd >= 0) {
+        close(fd);
+    }
+    return error == 0 || error == ENOTCONN ? NULL
+           : error == ENOENT ? "this kernel has no TLS (CONFIG_TLS; as a module: modprobe tls)"
+                             : "this kernel refuses TLS on sockets";
+}
+#else
+#define ssl_compat_enable_ktls(ssl) ((void)(ssl))
+#define ssl_compat_ktls_problem() "this OpenSSL was built without kernel TLS"
 #endif
 
 /* The name of the negotiated group; older libraries only give its NID. */

@@ -112,7 +112,10 @@ struct ssl_server_config {
     int honor_cipher_order, compression, insecure_renegotiation;
     int strict_sni;
     int session_tickets, session_timeout; /**< on/off; seconds */
-    const char *ticket_key_file;
+    int num_tickets; /**< after a full handshake of TLS 1.3; a resumption gets one */
+    int ktls;                /**< records made by the kernel where it can */
+    int dynamic_record_size; /**< small records first */
+    apr_array_header_t *ticket_key_files; /**< const char *, the first seals */
     const char *srp_verifier_file, *srp_unknown_user_seed;
     apr_array_header_t *conf_cmds; /**< ssl_conf_cmd */
     ssl_ocsp_config ocsp;

@@ -61,6 +61,8 @@ struct ssl_conn {
     unsigned verify_generous : 1;/**< optional_no_ca let an unverifiable certificate through */
     unsigned plain_http : 1;     /**< the peer spoke HTTP without TLS; filters pass bytes unchanged */
     unsigned renegotiation_refused : 1; /**< the peer asked to renegotiate; the connection is to end */
+    unsigned ktls_offered : 1;   /**< OpenSSL writes to the socket, to give its keys to the kernel */
+    unsigned ktls : 1;           /**< the kernel makes the records: plaintext is passed down */
     unsigned service_unavailable : 1;   /**< only a fallback certificate: requests get 503 */
 };
 

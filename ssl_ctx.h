@@ -15,6 +15,7 @@ struct ssl_host {
     SSL_CTX *ctx;          /**< shared with hosts of equal settings */
     const char *id;        /**< "name:port", for messages */
     unsigned char session_id_context[32]; /**< differs between hosts: see ssl_conn_bind_host() */
+    const struct ssl_ticket_keys *ticket_keys; /**< of ssl_ticket.h */
     int fallback_cert;     /**< its certificate is a stopgap: requests get 503 */
 };
 
@@ -46,6 +47,10 @@ void ssl_ctx_sweep(apr_pool_t *p, apr_pool_t *ptemp);
 /** Loads the certificates, keys and chain of B, the DH parameters and curve at
  * the end of the first file.  APR_SUCCESS, or logged why not. */
 apr_status_t ssl_certs_load(ssl_ctx_build *b);
+
+/** Gives each certificate of B that has no chain the one that B's CAs lead to,
+ * and lets handshakes no longer look for it.  The last step; APR_SUCCESS. */
+apr_status_t ssl_chain_complete(ssl_ctx_build *b);
 
 /** Sets how B verifies client certificates and which CAs it names to them. */
 apr_status_t ssl_verify_setup(ssl_ctx_build *b);

@@ -12,23 +12,101 @@
  */
 #include "ssl_filter.h"
 
-/* Four full records, with what any cipher adds to each. */
-#define LARGE_BLOCK (4 * (16384 + 256 + 5))
+#include "apr_portable.h"
+#include "apr_support.h"
+#include "apr_thread_proc.h"
 
 /* What is gathered of a response before it first leaves: a full record, so that
  * the peer can begin; it doubles from then on, up to four. */
 #define FIRST_BATCH (16 * 1024)
 #define LARGE_BATCH (64 * 1024)
 
-/* Fits one page of APR's allocator: handshakes, small responses, alerts. */
-#define SMALL_BLOCK (8192 - 128)
+/* --- blocks ---------------------------------------------------------------------- */
+
+/* Of each kind, what a download needs at a time: a piece of the file, what is
+ * gathered, and the ciphertext. */
+#define SPARES 3
+
+typedef struct spare_blocks {
+    struct {
+        int n;
+        void *block[SPARES];
+    } of[SSL_BLOCK_KINDS];
+} spare_blocks;
+
+static const apr_size_t block_sizes[SSL_BLOCK_KINDS] = { SSL_SMALL_BLOCK, SSL_RECORD_BLOCK, SSL_LARGE_BLOCK };
+
+static apr_threadkey_t *spares; /* of each thread: spare_blocks */
+
+static void free_spares(void *data)
+{
+    spare_blocks *mine = data;
+    int kind;
+
+    for (kind = 0; kind < SSL_BLOCK_KINDS; kind++) {
+        while (mine->of[kind].n > 0) {
+            free(mine->of[kind].block[--mine->of[kind].n]);
+        }
+    }
+    free(mine);
+}
+
+static spare_blocks *my_spares(void)
+{
+    void *mine = NULL;
+
+    if (!spares || apr_threadkey_private_get(&mine, spares) != APR_SUCCESS) {
+        return NULL;
+    }
+    if (!mine) {
+        mine = ap_calloc(1, sizeof(spare_blocks));
+        apr_threadkey_private_set(mine, spares);
+    }
+    return mine;
+}
+
+char *ssl_block_take(ssl_block_kind kind)
+{
+    spare_blocks *mine = my_spares();
+
+    return mine && mine->of[kind].n > 0 ? mine->of[kind].block[--mine->of[kind].n] : ap_malloc(block_sizes[kind]);
+}
+
+static void give(void *block, ssl_block_kind kind)
+{
+    spare_blocks *mine = my_spares();
+
+    if (mine && mine->of[kind].n < SPARES) {
+        mine->of[kind].block[mine->of[kind].n++] = block;
+    }
+    else {
+        free(block);
+    }
+}
+
+void ssl_block_give_small(void *block)
+{
+    give(block, SSL_BLOCK_SMALL);
+}
+
+void ssl_block_give_record(void *block)
+{
+    give(block, SSL_BLOCK_RECORD);
+}
+
+void ssl_block_give_large(void *block)
+{
+    give(block, SSL_BLOCK_LARGE);
+}
 
 /* --- sending ------------------------------------------------------------------ */
 
 static void close_block(ssl_transport *t)
 {
     if (t->block) {
-        apr_bucket *e = apr_bucket_heap_create(t->block, t->used, apr_bucket_free, t->c->bucket_alloc);
+        apr_bucket *e = apr_bucket_heap_create(
+            t->block, t->used, t->size == SSL_LARGE_BLOCK ? ssl_block_give_large : ssl_block_give_small,
+            t->c->bucket_alloc);
 
         APR_BRIGADE_INSERT_TAIL(t->to_send, e);
         t->block = NULL;
@@ -37,10 +115,33 @@ static void close_block(ssl_transport *t)
 
 static void open_block(ssl_transport *t, apr_size_t first)
 {
-    t->size = first > SMALL_BLOCK / 2 ? LARGE_BLOCK : SMALL_BLOCK;
-    t->size = first > t->size ? first : t->size;
-    t->block = apr_bucket_alloc(t->size, t->c->bucket_alloc);
+    int large = first > SSL_SMALL_BLOCK / 2;
+
+    t->size = large ? SSL_LARGE_BLOCK : SSL_SMALL_BLOCK;
+    t->block = ssl_block_take(large ? SSL_BLOCK_LARGE : SSL_BLOCK_SMALL);
     t->used = 0;
+}
+
+apr_status_t ssl_transport_wait_writable(ssl_transport *t)
+{
+    apr_socket_t *socket = ap_get_conn_socket(t->c);
+    apr_status_t rv = socket ? apr_wait_for_io_or_timeout(NULL, socket, 0) : APR_EGENERAL;
+
+    if (rv != APR_SUCCESS) {
+        t->out_status = rv;
+    }
+    return rv == APR_SUCCESS ? APR_EAGAIN : rv;
+}
+
+/* Each packet costs some microseconds: close_notify waits for the FIN. */
+void ssl_transport_expect_end(ssl_transport *t)
+{
+    apr_socket_t *socket = ap_get_conn_socket(t->c);
+    apr_os_sock_t fd;
+
+    if (socket && apr_os_sock_get(&fd, socket) == APR_SUCCESS) {
+        ssl_compat_cork(fd);
+    }
 }
 
 void ssl_transport_append(ssl_transport *t, apr_bucket *e)
@@ -88,6 +189,9 @@ static int bio_write(BIO *bio, const char *data, int len)
     BIO_clear_retry_flags(bio);
     if (t->out_status != APR_SUCCESS || len < 0) {
         return -1;
+    }
+    if (len > SSL_LARGE_BLOCK) {
+        len = SSL_LARGE_BLOCK; /* a flight with a long chain: OpenSSL writes the rest next */
     }
     if (t->block && t->used + (apr_size_t)len > t->size) {
         close_block(t);
@@ -316,12 +420,16 @@ static apr_status_t free_method(void *unused)
     (void)unused;
     BIO_meth_free(method);
     method = NULL;
+    spares = NULL;
     return APR_SUCCESS;
 }
 
 void ssl_transport_init(apr_pool_t *p)
 {
     method = make_method();
+    if (apr_threadkey_private_create(&spares, free_spares, p) != APR_SUCCESS) {
+        spares = NULL;
+    }
     apr_pool_cleanup_register(p, NULL, free_method, apr_pool_cleanup_null);
 }
 

@@ -21,7 +21,7 @@ typedef struct word_value {
 typedef struct target {
     record_kind record;
     apr_size_t offset;
-    int min;                 /* least value of an int */
+    int min, max;            /* of an int; max 0: as large as it may be */
     const word_value *words; /* arguments of an enumeration, or NULL */
     const word_value *flags; /* words that may follow it, or-ed to it */
     int pending;             /* parsed, not acted on by this version */
@@ -91,8 +91,12 @@ static const char *set_flag(cmd_parms *cmd, void *dir, int on)
 /* Leading digits count, as they always have: "60s" is 60, "x" is 0. */
 static const char *set_int(cmd_parms *cmd, void *dir, const char *arg)
 {
+    int max = ((const target *)cmd->info)->max;
     long value = strtol(arg, NULL, 10);
 
+    if (max && value > max) {
+        return invalid(cmd, arg, apr_psprintf(cmd->pool, "the most is %d", max));
+    }
     if (value < ((const target *)cmd->info)->min) {
         return invalid(cmd, arg, apr_psprintf(cmd->pool, "the least is %d", ((const target *)cmd->info)->min));
     }
@@ -181,6 +185,21 @@ static const char *add_key_or_cert(cmd_parms *cmd, void *dir, const char *arg)
         cfg->certs_at = ssl_config_place(cmd);
     }
     APR_ARRAY_PUSH(*files, const char *) = arg;
+    return NULL;
+}
+
+static const char *add_file(cmd_parms *cmd, void *dir, const char *arg)
+{
+    apr_array_header_t **files = field_of(cmd, dir);
+    const char *path, *err = checked_path(cmd, arg, 0, &path);
+
+    if (err) {
+        return err;
+    }
+    if (!*files) {
+        *files = apr_array_make(cmd->pool, 2, sizeof(const char *));
+    }
+    APR_ARRAY_PUSH(*files, const char *) = path;
     return NULL;
 }
 
@@ -704,8 +723,13 @@ const command_rec ssl_directives[] = {
                   "private key, PEM or DER file or pkcs11: URI; one for each SSLCertificateFile"),
     AP_INIT_TAKE1("SSLCertificateChainFile", set_file, SERVER(chain_file), HOST,
                   "certificates of the CAs between the server's and the root (PEM file)"),
-    AP_INIT_TAKE1("SSLSessionTicketKeyFile", set_file, SERVER(ticket_key_file, PENDING), HOST,
-                  "key of session tickets (file of 48 or 80 random bytes)"),
+    AP_INIT_TAKE1("SSLSessionTicketKeyFile", add_file, SERVER(ticket_key_files), HOST,
+                  "key of session tickets (file of 48 or 80 random bytes); of several the first seals, all open"),
+    AP_INIT_FLAG("SSLDynamicRecordSize", set_flag, SERVER(dynamic_record_size), HOST,
+                 "begin a connection with records that fit a packet (on, off)"),
+    AP_INIT_FLAG("SSLKTLS", set_flag, SERVER(ktls), HOST, "let the kernel make the records, where it can (on, off)"),
+    AP_INIT_TAKE1("SSLNumTickets", set_int, SERVER(num_tickets, .max = 16), HOST,
+                  "session tickets that a full handshake of TLS 1.3 sends (0 to 16; default 1)"),
     AP_INIT_TAKE1("SSLCACertificatePath", set_ca_path, SERVER(tls.ca_path), ANYWHERE,
                   "CAs of client certificates (directory with hash links)"),
     AP_INIT_TAKE1("SSLCACertificateFile", set_ca_file, SERVER(tls.ca_file), ANYWHERE,

@@ -11,13 +11,12 @@
 #include "ssl_ctx.h"
 #include "ssl_log.h"
 #include "ssl_scache.h"
+#include "ssl_ticket.h"
 #include "ssl_verify.h"
 #include "mod_ssl_openssl.h"
 
 #include "apr_optional_hooks.h"
 #include "http_main.h"
-
-#include <openssl/rand.h>
 
 #define CACHE_KEY "mod_ssl:contexts"
 
@@ -107,12 +106,10 @@ static void set_options(ssl_ctx_build *b)
     if (cfg->compression) {
         SSL_CTX_clear_options(b->ctx, SSL_OP_NO_COMPRESSION);
     }
-    /* Records go through brigades that may move; idle connections keep no buffers. */
-    SSL_CTX_set_mode(b->ctx, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+    /* Records go through brigades that may move. */
+    SSL_CTX_set_mode(b->ctx, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     /* A ticket that nothing could resume is not worth its bytes. */
-    if (!cfg->session_tickets && !ssl_global()->session_cache) {
-        SSL_CTX_set_num_tickets(b->ctx, 0);
-    }
+    SSL_CTX_set_num_tickets(b->ctx, cfg->session_tickets || ssl_global()->session_cache ? (size_t)cfg->num_tickets : 0);
 }
 
 static apr_status_t set_ciphers(ssl_ctx_build *b)
@@ -195,26 +192,15 @@ static void set_callbacks(SSL_CTX *ctx, const ssl_server_config *cfg)
     SSL_CTX_set_alpn_select_cb(ctx, ssl_sni_alpn_select, NULL);
     SSL_CTX_set_info_callback(ctx, ssl_log_info_callback);
     SSL_CTX_set_verify(ctx, SSL_CTX_get_verify_mode(ctx), ssl_verify_callback);
+    ssl_ticket_setup(ctx);
     ssl_scache_setup(ctx, cfg->session_timeout);
-}
-
-/* A kept SSL_CTX gets new ticket keys: administrators count on a restart to
- * end what stolen keys are good for. */
-static void renew_ticket_keys(SSL_CTX *ctx)
-{
-    unsigned char keys[256];
-    int len = (int)SSL_CTX_get_tlsext_ticket_keys(ctx, NULL, 0);
-
-    if (len > 0 && len <= (int)sizeof(keys) && RAND_bytes(keys, len) == 1) {
-        SSL_CTX_set_tlsext_ticket_keys(ctx, keys, len);
-    }
-    OPENSSL_cleanse(keys, sizeof(keys));
 }
 
 static apr_status_t build(ssl_ctx_build *b)
 {
     static apr_status_t (*const steps[])(ssl_ctx_build *) = {
-        set_protocols, set_ciphers, ssl_verify_setup, ssl_certs_load, run_conf_cmds, check_has_cert
+        set_protocols, set_ciphers, ssl_verify_setup, ssl_certs_load, run_conf_cmds, check_has_cert,
+        ssl_chain_complete
     };
     size_t i;
 
@@ -275,7 +261,6 @@ SSL_CTX *ssl_ctx_for_server(server_rec *s, const char *id, apr_pool_t *ptemp)
         if (!found->in_use) {
             found->in_use = 1;
             set_callbacks(found->ctx, b.cfg);
-            renew_ticket_keys(found->ctx);
         }
         return found->ctx;
     }

@@ -62,6 +62,8 @@ static void copy_settings(SSL *ssl, SSL_CTX *ctx)
     SSL_set_max_proto_version(ssl, SSL_CTX_get_max_proto_version(ctx));
     SSL_set_verify(ssl, SSL_CTX_get_verify_mode(ctx), ssl_verify_callback);
     SSL_set_num_tickets(ssl, SSL_CTX_get_num_tickets(ctx));
+    SSL_clear_mode(ssl, SSL_MODE_NO_AUTO_CHAIN);
+    SSL_set_mode(ssl, SSL_CTX_get_mode(ctx));
 }
 
 int ssl_conn_bind_host(ssl_conn *conn, server_rec *s)
@@ -229,8 +231,10 @@ apr_status_t ssl_conn_result(ssl_conn *conn, int ret, const char *what)
         return APR_ECONNABORTED;
     }
     switch (error) {
+    case SSL_ERROR_WANT_WRITE: /* only of a socket: see ssl_engine_ktls.c */
+        return APR_STATUS_IS_EAGAIN(ssl_transport_wait_writable(conn->transport)) ? APR_EAGAIN
+                                                                                  : network_failed(conn, what);
     case SSL_ERROR_WANT_READ:
-    case SSL_ERROR_WANT_WRITE:
         return APR_STATUS_IS_TIMEUP(conn->transport->in_status) ? network_failed(conn, what) : APR_EAGAIN;
     case SSL_ERROR_ZERO_RETURN:
         return APR_EOF;
@@ -297,9 +301,13 @@ static apr_status_t shake_hands(ssl_conn *conn)
     if (ret <= 0) {
         return ssl_conn_result(conn, ret, "handshake");
     }
-    conn->transport->answer_expected = 0;
     conn->state = SSL_CONN_ESTABLISHED;
     fill_facts(conn);
+    ssl_ktls_settle(conn);
+    /* Up to TLS 1.2 a full handshake ends with a message of ours that the client waits for. */
+    conn->transport->answer_expected = SSL_version(conn->ssl) < TLS1_3_VERSION && !conn->facts.resumed;
+    /* An idle connection keeps no buffers; while shaking hands they would be made again for each message. */
+    SSL_set_mode(conn->ssl, SSL_MODE_RELEASE_BUFFERS);
     ap_log_cerror(APLOG_MARK, APLOG_DEBUG, 0, conn->c, APLOGNO(02041) "Protocol: %s, Cipher: %s (%d/%d bits)",
                   conn->facts.protocol, conn->facts.cipher, conn->facts.cipher_bits_used,
                   conn->facts.cipher_bits_possible);
@@ -342,6 +350,9 @@ static void wait_for_close_notify(ssl_conn *conn)
 static void send_close_notify(ssl_conn *conn)
 {
     ERR_clear_error();
+    if (conn->shutdown == SSL_SHUTDOWN_STANDARD) {
+        ssl_transport_expect_end(conn->transport);
+    }
     if (conn->shutdown == SSL_SHUTDOWN_UNCLEAN || conn->c->aborted) {
         SSL_set_quiet_shutdown(conn->ssl, 1);
     }

@@ -9,6 +9,7 @@
 #include "ssl_log.h"
 #include "ssl_pphrase.h"
 #include "ssl_scache.h"
+#include "ssl_ticket.h"
 #include "mod_ssl_openssl.h"
 
 #include "ap_mpm.h"
@@ -158,7 +159,8 @@ static apr_status_t make_host(server_rec *s, apr_pool_t *p, apr_pool_t *ptemp)
     host->id = ssl_server_id(p, s);
     ap_log_error(APLOG_MARK, APLOG_INFO, 0, s, APLOGNO(01914) "Configuring server %s for SSL protocol", host->id);
     host->fallback_cert = add_foreign_certs(s, p);
-    host->ctx = ssl_ctx_for_server(s, host->id, ptemp);
+    host->ticket_keys = ssl_ticket_keys_for(s, host->id, cfg->ticket_key_files, p);
+    host->ctx = host->ticket_keys ? ssl_ctx_for_server(s, host->id, ptemp) : NULL;
     if (!host->ctx) {
         return APR_EGENERAL;
     }
@@ -187,7 +189,7 @@ static apr_status_t show_hosts(server_rec *main_server, apr_pool_t *p)
 static apr_status_t make_hosts(server_rec *main_server, apr_pool_t *p, apr_pool_t *ptemp)
 {
     apr_status_t rv = APR_SUCCESS;
-    int any_tls = 0;
+    int any_tls = 0, any_ktls = 0;
     server_rec *s;
 
     inherit_protocols(main_server, ptemp);
@@ -195,10 +197,12 @@ static apr_status_t make_hosts(server_rec *main_server, apr_pool_t *p, apr_pool_
         ssl_config_complete(s);
         if (ssl_config_of(s)->engine == 1) {
             any_tls = 1;
+            any_ktls |= ssl_config_of(s)->ktls;
             rv = make_host(s, p, ptemp);
         }
     }
     ssl_plain_init(any_tls);
+    ssl_ktls_init(main_server, any_ktls);
     return rv == APR_SUCCESS ? show_hosts(main_server, p) : rv;
 }
 
@@ -211,6 +215,9 @@ int ssl_init_module(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, server_r
     (void)plog;
     ssl_transport_init(p);
     rv = enable_fips(s);
+    if (rv == APR_SUCCESS) {
+        rv = ssl_ticket_init(s, p);
+    }
     if (rv == APR_SUCCESS && ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_CREATE_PRE_CONFIG) {
         rv = ssl_scache_init(s, p);
     }

@@ -14,6 +14,7 @@
 
 #include "apr_portable.h"
 
+#include "ssl_config.h"
 #include "ssl_conn.h"
 #include "ssl_ctx.h"
 #include "ssl_filter.h"
@@ -22,13 +23,21 @@
 #define FILTER_NAME "SSL/TLS Filter"
 
 /* Plaintext of a full record (RFC 8446, 5.1). */
-#define RECORD SSL3_RT_MAX_PLAIN_LENGTH
+#define RECORD SSL_RECORD_BLOCK
 
 /* Read from a file at a time: four records, one write to the network. */
 #define FILE_CHUNK (4 * RECORD)
 
-/* What a read of lines asks for: it fits an allocator's page. */
-#define LINE_CHUNK 8000
+/* SSLDynamicRecordSize.  A record can be read when all of it has come.  At first
+ * the network takes ten packets (RFC 6928) and then waits for the peer, and so
+ * it is again after a pause (RFC 9293, 3.8.2): that much goes out in records of
+ * one packet each, whatever the cipher adds to them. */
+#define PACKET_RECORD 1370
+#define FIRST_PACKETS 10
+#define PAUSE apr_time_from_sec(1)
+
+/* What a read of lines asks for. */
+#define LINE_CHUNK SSL_SMALL_BLOCK
 
 static ap_filter_rec_t *input_filter, *output_filter;
 
@@ -38,6 +47,8 @@ typedef struct io_ctx {
     apr_bucket_brigade *plain; /* decrypted, not yet asked for */
     char *record;              /* to be encrypted: gathered small pieces, or NULL */
     apr_size_t gathered;       /* bytes in record */
+    int small_records;         /* how many of the next records are to fit a packet each */
+    apr_time_t last_sent;      /* when the last output came; 0 while there was none */
 } io_ctx;
 
 /* --- input ------------------------------------------------------------------------ */
@@ -63,6 +74,7 @@ static apr_status_t fill(io_ctx *io, apr_read_type_e block, apr_size_t size)
     ssl_conn *conn = io->conn;
     apr_bucket_alloc_t *alloc = conn->c->bucket_alloc;
     apr_status_t rv;
+    void (*give)(void *);
     char *buffer;
     int n;
 
@@ -70,17 +82,18 @@ static apr_status_t fill(io_ctx *io, apr_read_type_e block, apr_size_t size)
     if (conn->plain_http) {
         return fill_unencrypted(io);
     }
-    buffer = apr_bucket_alloc(size, alloc);
+    give = size > SSL_SMALL_BLOCK ? ssl_block_give_record : ssl_block_give_small;
+    buffer = ssl_block_take(size > SSL_SMALL_BLOCK ? SSL_BLOCK_RECORD : SSL_BLOCK_SMALL);
     do {
         ERR_clear_error();
         n = SSL_read(conn->ssl, buffer, (int)size);
         rv = n > 0 ? APR_SUCCESS : ssl_conn_result(conn, n, "reading");
     } while (APR_STATUS_IS_EAGAIN(rv) && block == APR_BLOCK_READ);
     if (rv != APR_SUCCESS) {
-        apr_bucket_free(buffer);
+        give(buffer);
         return rv;
     }
-    APR_BRIGADE_INSERT_TAIL(io->plain, apr_bucket_heap_create(buffer, (apr_size_t)n, apr_bucket_free, alloc));
+    APR_BRIGADE_INSERT_TAIL(io->plain, apr_bucket_heap_create(buffer, (apr_size_t)n, give, alloc));
     return APR_SUCCESS;
 }
 
@@ -252,6 +265,31 @@ static apr_status_t filter_in(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_m
 
 /* --- output ------------------------------------------------------------------------- */
 
+/* The connection is new to the network, or again as good as new. */
+static void choose_record_size(io_ctx *io)
+{
+    apr_time_t now;
+
+    if (!ssl_config_of(io->conn->server)->dynamic_record_size) {
+        return;
+    }
+    now = apr_time_now();
+    if (now - io->last_sent > PAUSE) {
+        io->small_records = FIRST_PACKETS;
+    }
+    io->last_sent = now;
+}
+
+/* How much of LEN to hand to OpenSSL at once. */
+static apr_size_t next_portion(io_ctx *io, apr_size_t len)
+{
+    if (io->small_records > 0) {
+        io->small_records--;
+        return len < PACKET_RECORD ? len : PACKET_RECORD;
+    }
+    return len;
+}
+
 static apr_status_t encrypt(io_ctx *io, const char *data, apr_size_t len)
 {
     ssl_conn *conn = io->conn;
@@ -261,8 +299,10 @@ static apr_status_t encrypt(io_ctx *io, const char *data, apr_size_t len)
 
     conn->transport->mode = APR_BLOCK_READ;
     while (len > 0 && (rv == APR_SUCCESS || APR_STATUS_IS_EAGAIN(rv))) {
+        apr_size_t portion = next_portion(io, len);
+
         ERR_clear_error();
-        ok = SSL_write_ex(conn->ssl, data, len, &done);
+        ok = SSL_write_ex(conn->ssl, data, portion, &done);
         rv = ok ? APR_SUCCESS : ssl_conn_result(conn, ok, "writing");
         if (ok) {
             data += done;
@@ -282,7 +322,7 @@ static apr_status_t encrypt_gathered(io_ctx *io)
         io->gathered = 0;
     }
     if (io->record) {
-        apr_bucket_free(io->record);
+        ssl_block_give_record(io->record);
         io->record = NULL;
     }
     return rv;
@@ -291,7 +331,7 @@ static apr_status_t encrypt_gathered(io_ctx *io)
 static void gather(io_ctx *io, const char *data, apr_size_t len)
 {
     if (!io->record) {
-        io->record = apr_bucket_alloc(RECORD, io->conn->c->bucket_alloc);
+        io->record = ssl_block_take(SSL_BLOCK_RECORD);
     }
     memcpy(io->record + io->gathered, data, len);
     io->gathered += len;
@@ -344,7 +384,7 @@ static apr_status_t put_file(io_ctx *io, apr_bucket *e)
     apr_os_file_t fd;
 
     apr_os_file_get(&fd, file->fd);
-    chunk = apr_bucket_alloc(size, io->conn->c->bucket_alloc);
+    chunk = ssl_block_take(SSL_BLOCK_LARGE);
     while (rv == APR_SUCCESS && at < end) {
         apr_off_t want = at == e->start ? RECORD : (apr_off_t)size;
         ssize_t n = pread(fd, chunk, (size_t)(end - at < want ? end - at : want), at);
@@ -356,7 +396,7 @@ static apr_status_t put_file(io_ctx *io, apr_bucket *e)
         at += n;
         rv = put(io, chunk, (apr_size_t)n);
     }
-    apr_bucket_free(chunk);
+    ssl_block_give_large(chunk);
     if (at < end && io->conn->state == SSL_CONN_ESTABLISHED) {
         ap_log_cerror(APLOG_MARK, APLOG_ERR, rv, io->conn->c,
                       "a file could not be read to its end while it was sent: was it made shorter? The connection is "
@@ -381,6 +421,15 @@ static apr_status_t put_data(io_ctx *io, apr_bucket *e)
     return rv == APR_SUCCESS && len ? put(io, data, len) : rv;
 }
 
+/* The end of the connection: close_notify, if there is still somebody to hear it. */
+static void finish(ssl_conn *conn)
+{
+    if (conn->ktls) {
+        ssl_transport_send(conn->transport, 1); /* the alert does not come this way */
+    }
+    ssl_conn_shutdown(conn);
+}
+
 /* Metadata keeps its place behind the bytes before it. */
 static apr_status_t put_metadata(io_ctx *io, apr_bucket *e)
 {
@@ -389,7 +438,7 @@ static apr_status_t put_metadata(io_ctx *io, apr_bucket *e)
     apr_status_t rv = conn->state == SSL_CONN_CLOSED ? APR_SUCCESS : encrypt_gathered(io);
 
     if (is_end) {
-        ssl_conn_shutdown(conn);
+        finish(conn);
     }
     APR_BUCKET_REMOVE(e);
     ssl_transport_append(conn->transport, e);
@@ -406,6 +455,11 @@ static apr_status_t put_bucket(io_ctx *io, apr_bucket *e)
 
     if (APR_BUCKET_IS_METADATA(e)) {
         return put_metadata(io, e);
+    }
+    if (io->conn->ktls && io->conn->state == SSL_CONN_ESTABLISHED) {
+        APR_BUCKET_REMOVE(e);
+        ssl_transport_append(io->conn->transport, e);
+        return APR_SUCCESS;
     }
     if (io->conn->state == SSL_CONN_CLOSED) {
         rv = io->conn->end == APR_SUCCESS || APR_STATUS_IS_EOF(io->conn->end) ? APR_ECONNABORTED : io->conn->end;
@@ -429,6 +483,7 @@ static apr_status_t filter_out(ap_filter_t *f, apr_bucket_brigade *bb)
     if (conn->state < SSL_CONN_ESTABLISHED && !APR_BRIGADE_EMPTY(bb) && !APR_BUCKET_IS_METADATA(APR_BRIGADE_FIRST(bb))) {
         rv = ssl_conn_progress(conn, SSL_CONN_ESTABLISHED, APR_BLOCK_READ);
     }
+    choose_record_size(io);
     while (!APR_BRIGADE_EMPTY(bb) && rv == APR_SUCCESS) {
         rv = put_bucket(io, APR_BRIGADE_FIRST(bb));
     }
@@ -452,7 +507,7 @@ static apr_status_t io_cleanup(void *data)
 
     if (io->record) {
         OPENSSL_cleanse(io->record, io->gathered);
-        apr_bucket_free(io->record);
+        ssl_block_give_record(io->record);
         io->record = NULL;
     }
     return APR_SUCCESS;

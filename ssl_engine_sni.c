@@ -13,6 +13,7 @@
  */
 #include "ssl_conn.h"
 #include "ssl_ctx.h"
+#include "ssl_filter.h"
 
 #include "ap_listen.h"
 #include "http_ssl.h"
@@ -378,6 +379,9 @@ int ssl_sni_client_hello(SSL *ssl, int *alert, void *arg)
     if (ssl_conn_bind_host(conn, conn->server) != 0 || (hello_is_acme(ssl) && !answer_acme(conn))) {
         *alert = SSL_AD_INTERNAL_ERROR;
         return SSL_CLIENT_HELLO_ERROR;
+    }
+    if (ssl_config_of(conn->server)->ktls) {
+        ssl_ktls_offer(conn);
     }
     return SSL_CLIENT_HELLO_SUCCESS;
 }

@@ -34,6 +34,25 @@ struct ssl_transport {
 /** What the first bytes of a connection are. */
 typedef enum { SSL_FIRST_TLS, SSL_FIRST_HTTP, SSL_FIRST_OTHER } ssl_first_bytes;
 
+/** Bytes of a small block: a handshake, a request, a small response. */
+#define SSL_SMALL_BLOCK 8000
+
+/** Bytes of a large block: four full records, with what any cipher adds to each. */
+#define SSL_LARGE_BLOCK (4 * (16384 + 256 + 5))
+
+/** Bytes of a block for the plaintext of a full record (RFC 8446, 5.1). */
+#define SSL_RECORD_BLOCK SSL3_RT_MAX_PLAIN_LENGTH
+
+typedef enum { SSL_BLOCK_SMALL, SSL_BLOCK_RECORD, SSL_BLOCK_LARGE, SSL_BLOCK_KINDS } ssl_block_kind;
+
+/** A block, and its return, which fits apr_bucket_heap_create().  Each thread keeps
+ * a few, so that traffic needs no new memory and an idle connection holds none;
+ * APR's buckets would keep them for the connection that once used them. */
+char *ssl_block_take(ssl_block_kind kind);
+void ssl_block_give_small(void *block);
+void ssl_block_give_record(void *block);
+void ssl_block_give_large(void *block);
+
 /** post_config: makes what all transports share, for the life of P. */
 void ssl_transport_init(apr_pool_t *p);
 
@@ -53,6 +72,10 @@ apr_status_t ssl_transport_fetch(ssl_transport *t, apr_size_t want);
 /** Hands what is gathered down to the network; with FLUSH it leaves at once. */
 apr_status_t ssl_transport_send(ssl_transport *t, int flush);
 
+/** What is sent from now on is the last: it leaves in one packet with the end of
+ * the connection, which the MPM brings about next. */
+void ssl_transport_expect_end(ssl_transport *t);
+
 /** Puts metadata bucket E behind what is gathered. */
 void ssl_transport_append(ssl_transport *t, apr_bucket *e);
 
@@ -64,6 +87,19 @@ void ssl_io_register(apr_pool_t *p);
 
 /** Adds the filter pair of CONN to its connection and makes conn->transport. */
 void ssl_io_add(ssl_conn *conn);
+
+/** post_config: finds out whether the kernel can, if any host has SSLKTLS on (WANTED). */
+void ssl_ktls_init(server_rec *s, int wanted);
+
+/** While CONN has sent nothing yet and its host has SSLKTLS on: lets OpenSSL write to the
+ * socket, which is how it gives its keys to the kernel. */
+void ssl_ktls_offer(ssl_conn *conn);
+
+/** When the handshake is over: sets conn->ktls, or puts the transport back. */
+void ssl_ktls_settle(ssl_conn *conn);
+
+/** Waits until the socket of T takes more.  APR_EAGAIN: it does; else why not. */
+apr_status_t ssl_transport_wait_writable(ssl_transport *t);
 
 /** The two kinds of mistaken port: registers the filter and hooks. */
 void ssl_plain_register(apr_pool_t *p);

@@ -111,13 +111,16 @@ static int store_session(SSL *ssl, SSL_SESSION *session)
     unsigned char der[MAX_SESSION], *end = der;
     unsigned int id_len;
     const unsigned char *id = SSL_SESSION_get_id(session, &id_len);
-    int len = i2d_SSL_SESSION(session, NULL);
+    int len;
     apr_time_t expiry = apr_time_now() + apr_time_from_sec(SSL_SESSION_get_timeout(session));
     apr_status_t rv;
 
     /* A stateless ticket holds its session itself: nobody would ever ask for it here. */
-    if (!global->session_cache || len <= 0 || len > MAX_SESSION ||
-        (SSL_version(ssl) >= TLS1_3_VERSION && !(SSL_get_options(ssl) & SSL_OP_NO_TICKET))) {
+    if (!global->session_cache || (SSL_version(ssl) >= TLS1_3_VERSION && !(SSL_get_options(ssl) & SSL_OP_NO_TICKET))) {
+        return 0;
+    }
+    len = i2d_SSL_SESSION(session, NULL);
+    if (len <= 0 || len > MAX_SESSION) {
         return 0;
     }
     i2d_SSL_SESSION(session, &end);
