@@ -4,7 +4,8 @@
  *
  * Directives stand in ssl_engine_cmds.c.  Where to look for the rest:
  *
- *   start        ssl_engine_init.c, ssl_engine_ctx.c, ssl_engine_certs.c, ssl_engine_pphrase.c
+ *   start        ssl_engine_init.c, ssl_engine_ctx.c, ssl_engine_certs.c, ssl_engine_pphrase.c,
+ *                ssl_engine_policy.c, ssl_engine_dump.c
  *   connection   ssl_engine_handshake.c, ssl_engine_sni.c, ssl_engine_verify.c
  *   bytes        ssl_engine_io.c, ssl_engine_bio.c, ssl_engine_plain.c
  *   request      ssl_engine_kernel.c, ssl_engine_access.c, ssl_engine_vars.c
@@ -108,6 +109,7 @@ static void register_hooks(apr_pool_t *p)
 
     ap_hook_pre_config(pre_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(ssl_init_module, NULL, NULL, APR_HOOK_MIDDLE); /* mod_md puts itself before us */
+    ap_hook_test_config(ssl_dump, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(ssl_init_child, NULL, NULL, APR_HOOK_MIDDLE);
 
     ap_hook_pre_connection(ssl_conn_pre_connection, NULL, NULL, APR_HOOK_MIDDLE);

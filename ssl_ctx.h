@@ -65,6 +65,14 @@ int ssl_sni_has_names(conn_rec *c);
 int ssl_init_module(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
 void ssl_init_child(apr_pool_t *p, server_rec *s);
 
+/** What post_config does to all hosts, as far as it can be done under `httpd -t`,
+ * when other modules are not ready: they are made from certificates without
+ * private keys, and none serves. One that cannot be made has no ssl_host: logged why. */
+void ssl_init_for_report(server_rec *main_server, apr_pool_t *p);
+
+/** test_config: prints what -D DUMP_... asks for. */
+void ssl_dump(apr_pool_t *p, server_rec *main_server);
+
 /** "name:port" of S, for messages; the port is the one that S is reached at. */
 const char *ssl_server_id(apr_pool_t *p, server_rec *s);
 

@@ -227,6 +227,14 @@ static int check_pair(ssl_ctx_build *b, cert_file *cf, const char *cert_path, EV
     return 0;
 }
 
+/* For a report the private key is not needed, but OpenSSL wants some key with
+ * each certificate. The report finds the file by the certificate's alias. */
+static EVP_PKEY *public_key(cert_file *cf, const char *path)
+{
+    X509_alias_set1(cf->leaf, (const unsigned char *)path, -1);
+    return X509_get_pubkey(cf->leaf);
+}
+
 /* What a certificate is usually wrong about; it is used all the same. */
 static void warn_about(ssl_ctx_build *b, X509 *cert, const char *path)
 {
@@ -252,7 +260,7 @@ static apr_status_t load_pair(ssl_ctx_build *b, const char *cert_path, const cha
         cert_file_clear(&cf);
         return rv;
     }
-    key = load_key(b, key_path);
+    key = ssl_global()->reporting ? public_key(&cf, cert_path) : load_key(b, key_path);
     if (key && check_pair(b, &cf, cert_path, key, key_path)) {
         /* An empty chain is left unset, so that SSLCertificateChainFile or the CA store fills it. */
         STACK_OF(X509) *chain = sk_X509_num(cf.chain) > 0 ? cf.chain : NULL;

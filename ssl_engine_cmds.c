@@ -114,6 +114,9 @@ static const char *checked_path(cmd_parms *cmd, const char *arg, int directory, 
     if (!*path) {
         return invalid(cmd, arg, "it cannot be made a path");
     }
+    if (ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_DUMP) {
+        return NULL; /* httpd -S is for everybody, whatever may be read */
+    }
     problem = ssl_path_problem(cmd->pool, *path, directory);
     return problem ? apr_psprintf(cmd->pool, "%s: cannot use '%s': %s", cmd->cmd->name, *path, problem) : NULL;
 }
@@ -692,10 +695,13 @@ const command_rec ssl_directives[] = {
                   "how alike two virtual hosts must be for one connection: strict, secure, authonly, insecure"),
     AP_INIT_FLAG("SSLFIPS", set_fips, NULL, HOST, "use FIPS 140 approved cryptography only (on, off)"),
     AP_INIT_TAKE1("SSLStaplingCache", set_stapling_cache, NULL, HOST, "where OCSP responses are kept"),
+    AP_INIT_RAW_ARGS("<SSLPolicyDefine", ssl_policy_define, NULL, HOST, "a name, and the directives that it stands for"),
     AP_INIT_TAKE1("SSLMutex", set_mutex, NULL, HOST, "old form of: Mutex type ssl-cache"),
 
     /* a virtual host */
     AP_INIT_TAKE1("SSLEngine", set_engine, NULL, HOST, "speak TLS on this virtual host (on, off)"),
+    AP_INIT_TAKE1("SSLPolicy", ssl_policy_use, NULL, HOST,
+                  "defaults: modern, intermediate, old (Mozilla's recommendations), or one of your own"),
     AP_INIT_TAKE12("SSLCipherSuite", set_cipher_suite, NULL, ANYWHERE,
                    "allowed cipher suites: [SSL|TLSv1.3] and a colon-separated list"),
     AP_INIT_TAKE1("SSLCertificateFile", add_key_or_cert, SERVER(cert_files), HOST,

@@ -67,6 +67,7 @@ static const field server_fields[] = {
     SERVER(compression, FIELD_INT, 0),
     SERVER(insecure_renegotiation, FIELD_INT, 0),
     SERVER_ONLY(strict_sni, FIELD_INT, 0),
+    SERVER(dh_bits, FIELD_INT, 0),
     SERVER(session_tickets, FIELD_INT, 1),
     SERVER(session_timeout, FIELD_INT, 300),
     SERVER(ticket_key_file, FIELD_FILE, 0),
@@ -83,7 +84,7 @@ static const field server_fields[] = {
     SERVER_ONLY(ocsp.time_skew, FIELD_INT, 300),
     SERVER_ONLY(ocsp.max_age, FIELD_INT, -1),
     SERVER_ONLY(ocsp.timeout, FIELD_INT, 10),
-    SERVER_ONLY(stapling.enable, FIELD_INT, 0),
+    SERVER_ONLY(stapling.enable, FIELD_INT, SSL_STAPLING_OFF),
     SERVER_ONLY(stapling.force_url, FIELD_STRING, 0),
     SERVER_ONLY(stapling.time_skew, FIELD_INT, 300),
     SERVER_ONLY(stapling.max_age, FIELD_INT, -1),
@@ -134,7 +135,7 @@ static apr_array_header_t *append_arrays(apr_pool_t *p, apr_array_header_t *base
     return apr_array_append(p, base, add);
 }
 
-static void fields_merge(apr_pool_t *p, const field *f, void *base, void *add, void *result)
+static void fields_merge(apr_pool_t *p, const field *f, const void *base, const void *add, void *result)
 {
     for (; !is_last(f); f++) {
         switch (f->kind) {
@@ -242,6 +243,7 @@ void ssl_config_begin(apr_pool_t *p)
     global_config->sni_policy = SSL_SNI_SECURE;
     global_config->fips = SSL_UNSET;
     global_config->random_sources = apr_array_make(p, 4, sizeof(ssl_random_source));
+    global_config->policies = ssl_policy_builtins(p);
     global_config->pending = apr_hash_make(p);
 }
 
@@ -268,7 +270,8 @@ static void proxy_create(ssl_proxy_config *proxy)
     fields_create(proxy_fields, proxy);
 }
 
-static void proxy_merge(apr_pool_t *p, ssl_proxy_config *base, ssl_proxy_config *add, ssl_proxy_config *result)
+static void proxy_merge(apr_pool_t *p, const ssl_proxy_config *base, const ssl_proxy_config *add,
+                        ssl_proxy_config *result)
 {
     fields_merge(p, tls_fields, &base->tls, &add->tls, &result->tls);
     fields_merge(p, proxy_fields, base, add, result);
@@ -285,16 +288,29 @@ void *ssl_config_server_create(apr_pool_t *p, server_rec *s)
     return cfg;
 }
 
-void *ssl_config_server_merge(apr_pool_t *p, void *basev, void *addv)
+static ssl_server_config *merge_servers(apr_pool_t *p, const ssl_server_config *base, const ssl_server_config *add)
 {
-    ssl_server_config *base = basev, *add = addv, *cfg = apr_pcalloc(p, sizeof(*cfg));
+    ssl_server_config *cfg = apr_pcalloc(p, sizeof(*cfg));
 
     fields_merge(p, tls_fields, &base->tls, &add->tls, &cfg->tls);
     fields_merge(p, server_fields, base, add, cfg);
     proxy_merge(p, &base->proxy, &add->proxy, &cfg->proxy);
     cfg->defined_at = add->defined_at ? add->defined_at : base->defined_at;
     cfg->certs_at = add->certs_at ? add->certs_at : base->certs_at;
+    cfg->policy = add->policy ? add->policy : base->policy;
     return cfg;
+}
+
+ssl_server_config *ssl_config_with_policy(apr_pool_t *p, ssl_server_config *cfg)
+{
+    return cfg->defaults ? merge_servers(p, cfg->defaults, cfg) : cfg;
+}
+
+/* A policy stands beneath the directives of its own scope, so that their order
+ * within the scope does not matter, and above those of the scope outside. */
+void *ssl_config_server_merge(apr_pool_t *p, void *base, void *add)
+{
+    return merge_servers(p, ssl_config_with_policy(p, base), ssl_config_with_policy(p, add));
 }
 
 void *ssl_config_dir_create(apr_pool_t *p, char *path)
@@ -336,10 +352,16 @@ void ssl_config_complete(server_rec *s)
 {
     ssl_server_config *cfg = ssl_config_of(s);
 
+    if (cfg->defaults) { /* of the main server, which is merged with nothing */
+        *cfg = *ssl_config_with_policy(s->process->pconf, cfg);
+    }
     fields_complete(tls_fields, &cfg->tls);
     fields_complete(server_fields, cfg);
     fields_complete(tls_fields, &cfg->proxy.tls);
     fields_complete(proxy_fields, &cfg->proxy);
+    if (cfg->stapling.enable == SSL_STAPLING_IF_CACHE) {
+        cfg->stapling.enable = ssl_global()->stapling_cache ? SSL_STAPLING_ON : SSL_STAPLING_OFF;
+    }
 }
 
 const char *ssl_config_place(cmd_parms *cmd)

@@ -17,6 +17,7 @@
 #include "apr_optional_hooks.h"
 #include "http_main.h"
 
+#include <openssl/dh.h>
 #include <openssl/rand.h>
 
 #define CACHE_KEY "mod_ssl:contexts"
@@ -130,6 +131,34 @@ static apr_status_t set_ciphers(ssl_ctx_build *b)
     return APR_SUCCESS;
 }
 
+static EVP_PKEY *ffdhe2048(void)
+{
+    EVP_PKEY_CTX *maker = EVP_PKEY_CTX_new_from_name(NULL, "DH", NULL);
+    EVP_PKEY *params = NULL;
+
+    if (maker && EVP_PKEY_paramgen_init(maker) == 1 && EVP_PKEY_CTX_set_dh_nid(maker, NID_ffdhe2048) == 1) {
+        EVP_PKEY_paramgen(maker, &params);
+    }
+    EVP_PKEY_CTX_free(maker);
+    return params;
+}
+
+/* As strong as the certificate's key, unless a policy says otherwise. What the
+ * security level forbids is left to OpenSSL's choice, which obeys that. */
+static apr_status_t set_dh(ssl_ctx_build *b)
+{
+    EVP_PKEY *params = b->cfg->dh_bits == 2048 ? ffdhe2048() : NULL;
+
+    SSL_CTX_set_dh_auto(b->ctx, b->cfg->dh_bits == 1024 ? 2 : 1);
+    if (params && SSL_CTX_set0_tmp_dh_pkey(b->ctx, params) == 1) {
+        SSL_CTX_set_dh_auto(b->ctx, 0);
+        params = NULL;
+    }
+    EVP_PKEY_free(params);
+    ERR_clear_error();
+    return APR_SUCCESS;
+}
+
 /* --- SSLOpenSSLConfCmd ------------------------------------------------------ */
 
 static int run_conf_cmd(ssl_ctx_build *b, SSL_CONF_CTX *conf, const ssl_conf_cmd *cmd)
@@ -178,7 +207,7 @@ static apr_status_t run_conf_cmds(ssl_ctx_build *b)
 
 static apr_status_t check_has_cert(ssl_ctx_build *b)
 {
-    if (SSL_CTX_get0_certificate(b->ctx) || (b->cfg->cert_files && b->cfg->cert_files->nelts)) {
+    if (ssl_global()->reporting || SSL_CTX_get0_certificate(b->ctx) || (b->cfg->cert_files && b->cfg->cert_files->nelts)) {
         return APR_SUCCESS;
     }
     ap_log_error(APLOG_MARK, APLOG_EMERG, 0, b->server,
@@ -214,7 +243,7 @@ static void renew_ticket_keys(SSL_CTX *ctx)
 static apr_status_t build(ssl_ctx_build *b)
 {
     static apr_status_t (*const steps[])(ssl_ctx_build *) = {
-        set_protocols, set_ciphers, ssl_verify_setup, ssl_certs_load, run_conf_cmds, check_has_cert
+        set_protocols, set_ciphers, set_dh, ssl_verify_setup, ssl_certs_load, run_conf_cmds, check_has_cert
     };
     size_t i;
 
@@ -224,7 +253,6 @@ static apr_status_t build(ssl_ctx_build *b)
         return fail(b, "OpenSSL cannot make an SSL_CTX");
     }
     set_options(b);
-    SSL_CTX_set_dh_auto(b->ctx, 1);
     for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
         if (steps[i](b) != APR_SUCCESS) {
             SSL_CTX_free(b->ctx);

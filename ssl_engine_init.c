@@ -157,7 +157,9 @@ static apr_status_t make_host(server_rec *s, apr_pool_t *p, apr_pool_t *ptemp)
     host->server = s;
     host->id = ssl_server_id(p, s);
     ap_log_error(APLOG_MARK, APLOG_INFO, 0, s, APLOGNO(01914) "Configuring server %s for SSL protocol", host->id);
-    host->fallback_cert = add_foreign_certs(s, p);
+    if (!ssl_global()->reporting) { /* other modules are not ready to be asked then */
+        host->fallback_cert = add_foreign_certs(s, p);
+    }
     host->ctx = ssl_ctx_for_server(s, host->id, ptemp);
     if (!host->ctx) {
         return APR_EGENERAL;
@@ -200,6 +202,22 @@ static apr_status_t make_hosts(server_rec *main_server, apr_pool_t *p, apr_pool_
     }
     ssl_plain_init(any_tls);
     return rv == APR_SUCCESS ? show_hosts(main_server, p) : rv;
+}
+
+void ssl_init_for_report(server_rec *main_server, apr_pool_t *p)
+{
+    server_rec *s;
+
+    ssl_global()->reporting = 1;
+    enable_fips(main_server);
+    inherit_protocols(main_server, p);
+    for (s = main_server; s; s = s->next) {
+        ssl_config_complete(s);
+        if (ssl_config_of(s)->engine == 1) {
+            make_host(s, p, p); /* a host that fails does not keep the others from being shown */
+        }
+    }
+    ssl_ctx_sweep(p, p);
 }
 
 /* --- hooks -------------------------------------------------------------------------- */

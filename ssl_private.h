@@ -12,6 +12,7 @@
  *   ssl_vars.h     SSL_* variables        ssl_x509.h   certificates in words
  *   ssl_scache.h   session cache          ssl_log.h    messages
  *   ssl_pphrase.h  encrypted keys         ssl_kernel.h request hooks
+ *   ssl_report.h   facts as text or JSON
  */
 #ifndef SSL_PRIVATE_H
 #define SSL_PRIVATE_H
