@@ -39,6 +39,13 @@
 #define SSL_HAVE_SRP 1
 #endif
 
+/* Built with `enable-sslkeylog`, OpenSSL 3.5 heeds the variable SSLKEYLOGFILE by itself. */
+#if OPENSSL_VERSION_NUMBER >= 0x30500000L && !defined(OPENSSL_NO_SSLKEYLOG)
+#define SSL_HAVE_LIBRARY_KEYLOG 1
+#else
+#define SSL_HAVE_LIBRARY_KEYLOG 0
+#endif
+
 /* The name of the negotiated group; older libraries only give its NID. */
 #if OPENSSL_VERSION_NUMBER >= 0x30200000L
 #define ssl_compat_group_name(ssl) SSL_get0_group_name(ssl)

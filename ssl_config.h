@@ -105,6 +105,8 @@ typedef struct ssl_stapling_config {
 /** One SSLOpenSSLConfCmd. */
 typedef struct ssl_conf_cmd {
     const char *name, *value;
+    int type;       /**< SSL_CONF_TYPE_ of the value */
+    const char *at; /**< "file:line" */
 } ssl_conf_cmd;
 
 struct ssl_server_config {
@@ -145,9 +147,11 @@ struct ssl_dir_config {
 /** One SSLRandomSeed. */
 typedef struct ssl_random_source {
     int at_connect; /**< else at startup */
-    enum { SSL_RANDOM_BUILTIN, SSL_RANDOM_FILE, SSL_RANDOM_EXEC } kind;
+    int per_connection; /**< connections use it (post_config) */
+    enum { SSL_RANDOM_BUILTIN, SSL_RANDOM_FILE, SSL_RANDOM_EXEC, SSL_RANDOM_EGD } kind;
     const char *path;
     int bytes; /**< 0: all there is */
+    const char *at; /**< "file:line" */
 } ssl_random_source;
 
 /** A named set of defaults: built in, or from <SSLPolicyDefine>. */

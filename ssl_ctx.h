@@ -9,10 +9,18 @@
 
 #include "ssl_config.h"
 
+/** What belongs to an SSL_CTX and has no place in it; lives and is kept with it. */
+typedef struct ssl_ctx_extras {
+    SSL_CTX *ctx;
+    char *groups;    /**< for SSL_set1_groups_list(3), by malloc; NULL: OpenSSL's own */
+    void *srp_users; /**< SRP_VBASE of SSLSRPVerifierFile, or NULL */
+} ssl_ctx_extras;
+
 /** A virtual host with SSLEngine on, ready to serve.  Lives in pconf. */
 struct ssl_host {
     server_rec *server;
     SSL_CTX *ctx;          /**< shared with hosts of equal settings */
+    const ssl_ctx_extras *extras; /**< of ctx, or NULL if there are none */
     const char *id;        /**< "name:port", for messages */
     unsigned char session_id_context[32]; /**< differs between hosts: see ssl_conn_bind_host() */
     int fallback_cert;     /**< its certificate is a stopgap: requests get 503 */
@@ -32,6 +40,11 @@ typedef struct ssl_ctx_build {
  * in this generation of the configuration or the last: keys and certificates
  * whose files did not change are not read again.  NULL: logged why not. */
 SSL_CTX *ssl_ctx_for_server(server_rec *s, const char *id, apr_pool_t *ptemp);
+
+/** The extras of CTX: NULL if there are none, or made if there were none.
+ * Only to be asked for while configuration is read; they are freed with CTX. */
+ssl_ctx_extras *ssl_ctx_extras_of(SSL_CTX *ctx);
+ssl_ctx_extras *ssl_ctx_extras_make(SSL_CTX *ctx);
 
 /** The hash of this NAME that lives as long as the process, made when first
  * asked for.  It outlives this module's code, which httpd unloads between

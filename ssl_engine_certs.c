@@ -13,6 +13,7 @@
 #include <openssl/pkcs12.h>
 #include <openssl/store.h>
 
+#include "ssl_confcmd.h"
 #include "ssl_ctx.h"
 #include "ssl_log.h"
 #include "ssl_pphrase.h"
@@ -302,7 +303,7 @@ static void use_parameters(ssl_ctx_build *b, EVP_PKEY *params, const char *path)
         }
     }
     else if (EVP_PKEY_get_group_name(params, group, sizeof(group), &len) &&
-             SSL_CTX_set1_groups_list(b->ctx, group) == 1) {
+             ssl_confcmd_set_groups(b, group)) {
         ap_log_error(APLOG_MARK, APLOG_INFO, 0, b->server, APLOGNO(02541) "%s: ECDH curve %s specified in %s", b->id,
                      group, path);
     }

@@ -6,6 +6,7 @@
  */
 
 #include "ap_provider.h"
+#include "ssl_confcmd.h"
 #include "ssl_config.h"
 #include "util_mutex.h"
 
@@ -279,7 +280,7 @@ static const char *cipher_spec(cmd_parms *cmd, const char **spec, const char *ar
         return apr_psprintf(cmd->pool, "%s: protocol '%s' not supported; it is 'SSL' (up to TLS 1.2) or 'TLSv1.3'",
                             cmd->cmd->name, arg1);
     }
-    *spec = apr_pstrcat(cmd->pool, arg2 ? arg2 : arg1, ":!aNULL:!eNULL:!EXP", NULL);
+    *spec = apr_pstrcat(cmd->pool, arg2 ? arg2 : arg1, SSL_NEVER_CIPHERS, NULL);
     return NULL;
 }
 
@@ -438,28 +439,22 @@ static const char *add_require(cmd_parms *cmd, void *dirv, const char *arg)
 static const char *add_conf_cmd(cmd_parms *cmd, void *dir, const char *name, const char *value)
 {
     apr_array_header_t **cmds = field_of(cmd, dir);
-    SSL_CONF_CTX *conf = SSL_CONF_CTX_new();
+    ssl_conf_cmd added = { name, value, ssl_confcmd_type(name), ssl_config_place(cmd) };
     const char *err = NULL;
-    int type;
 
-    SSL_CONF_CTX_set_flags(conf, SSL_CONF_FLAG_FILE | SSL_CONF_FLAG_SERVER | SSL_CONF_FLAG_CLIENT |
-                                     SSL_CONF_FLAG_CERTIFICATE);
-    type = SSL_CONF_cmd_value_type(conf, name);
-    SSL_CONF_CTX_free(conf);
-    if (type == SSL_CONF_TYPE_UNKNOWN) {
+    if (added.type == SSL_CONF_TYPE_UNKNOWN) {
         return apr_psprintf(cmd->pool, "SSLOpenSSLConfCmd: '%s': invalid OpenSSL configuration command; "
                             "see SSL_CONF_cmd(3) for those there are", name);
     }
-    if (type == SSL_CONF_TYPE_FILE || type == SSL_CONF_TYPE_DIR) {
-        err = checked_path(cmd, value, type == SSL_CONF_TYPE_DIR, &value);
+    if (added.type == SSL_CONF_TYPE_FILE || added.type == SSL_CONF_TYPE_DIR) {
+        err = checked_path(cmd, value, added.type == SSL_CONF_TYPE_DIR, &added.value);
+    }
+    if (ssl_confcmd_sets_ciphers(name)) {
+        added.value = apr_pstrcat(cmd->pool, value, SSL_NEVER_CIPHERS, NULL);
     }
     if (!err) {
-        ssl_conf_cmd *added;
-
         *cmds = *cmds ? *cmds : apr_array_make(cmd->pool, 2, sizeof(ssl_conf_cmd));
-        added = &APR_ARRAY_PUSH(*cmds, ssl_conf_cmd);
-        added->name = name;
-        added->value = value;
+        APR_ARRAY_PUSH(*cmds, ssl_conf_cmd) = added;
     }
     return err;
 }
@@ -543,38 +538,41 @@ static const char *set_crypto_device(cmd_parms *cmd, void *dir, const char *arg)
     return NULL;
 }
 
-/* The source of SSLRandomSeed; paths must be there, but for devices of others. */
+/* The source of SSLRandomSeed.  Its path must be there, now; a prefix without a
+ * path is one itself, as it always has been. */
 static const char *random_source(cmd_parms *cmd, ssl_random_source *source, const char *arg)
 {
-    const char *err = NULL;
+    static const word_value prefixes[] = {
+        { "file:", SSL_RANDOM_FILE }, { "exec:", SSL_RANDOM_EXEC }, { "egd:", SSL_RANDOM_EGD }, { NULL, 0 }
+    };
+    const word_value *w = prefixes;
 
-    if (strcmp(arg, "builtin") == 0) {
+    if (ap_cstr_casecmp(arg, "builtin") == 0) {
         source->kind = SSL_RANDOM_BUILTIN;
         return NULL;
     }
-    if (strncmp(arg, "egd:", 4) == 0) {
-        return apr_psprintf(cmd->pool, "SSLRandomSeed: Invalid entropy source '%s': OpenSSL no longer supports the "
-                            "Entropy Gathering Daemon (EGD)", arg);
+    while (w->word && (strncmp(arg, w->word, strlen(w->word)) != 0 || !arg[strlen(w->word)])) {
+        w++;
     }
-    source->kind = strncmp(arg, "exec:", 5) == 0 ? SSL_RANDOM_EXEC : SSL_RANDOM_FILE;
-    arg += strncmp(arg, "exec:", 5) == 0 || strncmp(arg, "file:", 5) == 0 ? 5 : 0;
-    source->path = ap_server_root_relative(cmd->pool, arg);
+    source->kind = w->word ? w->value : SSL_RANDOM_FILE;
+    source->path = ap_server_root_relative(cmd->pool, w->word ? arg + strlen(w->word) : arg);
     if (!source->path || apr_stat(&(apr_finfo_t){ 0 }, source->path, APR_FINFO_TYPE, cmd->temp_pool) != APR_SUCCESS) {
-        err = apr_psprintf(cmd->pool, "SSLRandomSeed: source path '%s' does not exist", arg);
+        return apr_psprintf(cmd->pool, "SSLRandomSeed: source path '%s' does not exist",
+                            source->path ? source->path : arg);
     }
-    return err;
+    return NULL;
 }
 
 static const char *add_random_seed(cmd_parms *cmd, void *dir, const char *when, const char *from, const char *bytes)
 {
     const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
     ssl_random_source source = { 0 };
+    long number;
 
     (void)dir;
     if (err) {
         return err;
     }
-    note_pending(cmd);
     if (ap_cstr_casecmp(when, "startup") != 0 && ap_cstr_casecmp(when, "connect") != 0) {
         return apr_psprintf(cmd->pool, "SSLRandomSeed: invalid context '%s'; it is 'startup' or 'connect'", when);
     }
@@ -583,10 +581,12 @@ static const char *add_random_seed(cmd_parms *cmd, void *dir, const char *when, 
     if (!err && bytes && source.kind == SSL_RANDOM_BUILTIN) {
         err = "SSLRandomSeed: byte specification not allowed for builtin seed source";
     }
-    source.bytes = bytes ? atoi(bytes) : 0;
-    if (!err && bytes && source.bytes < 0) {
+    number = bytes ? strtol(bytes, NULL, 10) : 0;
+    if (!err && number < 0) {
         err = "SSLRandomSeed: the number of bytes cannot be negative";
     }
+    source.bytes = number > INT_MAX ? INT_MAX : (int)number;
+    source.at = ssl_config_place(cmd);
     if (!err) {
         APR_ARRAY_PUSH(ssl_global()->random_sources, ssl_random_source) = source;
     }
@@ -690,7 +690,7 @@ const command_rec ssl_directives[] = {
                   "where sessions are kept: none, nonenotnull, shmcb:path(size), dbm:path or another socache provider"),
     AP_INIT_TAKE1("SSLCryptoDevice", set_crypto_device, NULL, HOST, "OpenSSL engine to use, or builtin"),
     AP_INIT_TAKE23("SSLRandomSeed", add_random_seed, NULL, HOST,
-                   "startup|connect, a source (builtin, file:path, exec:path) and a number of bytes"),
+                   "startup|connect, a source (builtin, file:path, exec:path, egd:path) and a number of bytes"),
     AP_INIT_TAKE1("SSLVHostSNIPolicy", set_sni_policy, NULL, HOST,
                   "how alike two virtual hosts must be for one connection: strict, secure, authonly, insecure"),
     AP_INIT_FLAG("SSLFIPS", set_fips, NULL, HOST, "use FIPS 140 approved cryptography only (on, off)"),
@@ -741,8 +741,8 @@ const command_rec ssl_directives[] = {
                  "renegotiate with clients that lack RFC 5746 (on, off)"),
     AP_INIT_FLAG("SSLStrictSNIVHostCheck", set_flag, SERVER(strict_sni), HOST,
                  "no name-based virtual host for clients without SNI (on, off)"),
-    AP_INIT_TAKE1("SSLSRPVerifierFile", set_file, SERVER(srp_verifier_file, PENDING), HOST, "SRP verifier file"),
-    AP_INIT_TAKE1("SSLSRPUnknownUserSeed", set_string, SERVER(srp_unknown_user_seed, PENDING), HOST,
+    AP_INIT_TAKE1("SSLSRPVerifierFile", set_file, SERVER(srp_verifier_file), HOST, "SRP verifier file"),
+    AP_INIT_TAKE1("SSLSRPUnknownUserSeed", set_string, SERVER(srp_unknown_user_seed), HOST,
                   "secret that makes unknown SRP users look like known ones"),
     AP_INIT_TAKE2("SSLOpenSSLConfCmd", add_conf_cmd, SERVER(conf_cmds), HOST,
                   "a command of SSL_CONF_cmd(3) and its value"),

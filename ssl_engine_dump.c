@@ -106,7 +106,7 @@ static void list_conf_cmds(apr_pool_t *p, ssl_report *group, const apr_array_hea
     for (i = 0; list && i < cmds->nelts; i++) {
         const ssl_conf_cmd *cmd = &APR_ARRAY_IDX(cmds, i, ssl_conf_cmd);
 
-        ssl_report_item(list, apr_pstrcat(p, cmd->name, " ", cmd->value, NULL));
+        ssl_report_item(list, apr_pstrcat(p, cmd->name, " ", shown_path(p, cmd->value), NULL));
     }
 }
 
@@ -191,7 +191,7 @@ static ctx_report *describe_ctx(apr_pool_t *p, const ssl_server_config *cfg)
     r->certs = ssl_report_list(holder, "certificates");
     ssl_describe_certs(p, r->certs, cfg->host->ctx);
     r->tls = ssl_report_group(holder, "tls");
-    ssl_describe_tls(p, r->tls, cfg->host->ctx);
+    ssl_describe_tls(p, r->tls, cfg->host->ctx, cfg->host->extras ? cfg->host->extras->groups : NULL);
     ssl_report_text(r->tls, "DH parameters", dh_words(cfg));
     list_conf_cmds(p, r->tls, cfg->conf_cmds);
     r->cas = ssl_describe_count_cas(cfg->host->ctx);

@@ -8,6 +8,8 @@
 #include "ssl_ctx.h"
 #include "ssl_filter.h"
 #include "ssl_log.h"
+#include "ssl_rand.h"
+#include "ssl_srp.h"
 #include "ssl_verify.h"
 #include "mod_ssl_openssl.h"
 
@@ -64,6 +66,13 @@ static void copy_settings(SSL *ssl, SSL_CTX *ctx)
     SSL_set_num_tickets(ssl, SSL_CTX_get_num_tickets(ctx));
 }
 
+static int has_srp(server_rec *s)
+{
+    const ssl_host *host = ssl_config_of(s)->host;
+
+    return host && host->extras && host->extras->srp_users;
+}
+
 int ssl_conn_bind_host(ssl_conn *conn, server_rec *s)
 {
     ssl_host *host = ssl_config_of(s)->host;
@@ -76,6 +85,9 @@ int ssl_conn_bind_host(ssl_conn *conn, server_rec *s)
             return -1;
         }
         copy_settings(conn->ssl, host->ctx);
+        if (!ssl_srp_follow(conn->ssl, has_srp(conn->c->base_server))) {
+            return -1;
+        }
     }
     conn->service_unavailable = host->fallback_cert ? 1 : 0;
     return SSL_set_session_id_context(conn->ssl, host->session_id_context, sizeof(host->session_id_context)) == 1 ? 0
@@ -125,6 +137,7 @@ int ssl_conn_pre_connection(conn_rec *c, void *csd)
     conn->c = c;
     conn->server = conn->sni_server = c->base_server;
     ERR_clear_error();
+    ssl_rand_connect();
     ssl_io_add(conn);
     if (!make_ssl(conn)) {
         c->aborted = 1;

@@ -6,8 +6,10 @@
 #include "ssl_conn.h"
 #include "ssl_ctx.h"
 #include "ssl_filter.h"
+#include "ssl_keylog.h"
 #include "ssl_log.h"
 #include "ssl_pphrase.h"
+#include "ssl_rand.h"
 #include "ssl_scache.h"
 #include "mod_ssl_openssl.h"
 
@@ -48,7 +50,9 @@ static apr_status_t enable_fips(server_rec *s)
     if (ssl_global()->fips != 1 || EVP_default_properties_is_fips_enabled(NULL)) {
         return APR_SUCCESS;
     }
-    if (!OSSL_PROVIDER_load(NULL, "fips") || !EVP_default_properties_enable_fips(NULL, 1)) {
+    /* A provider that is loaded by name takes the place of the default one, which also reads PEM files; so does `base`. */
+    if ((!OSSL_PROVIDER_available(NULL, "fips") && !OSSL_PROVIDER_load(NULL, "fips")) ||
+        (!OSSL_PROVIDER_available(NULL, "base") && !OSSL_PROVIDER_load(NULL, "base")) || !EVP_default_properties_enable_fips(NULL, 1)) {
         ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s,
                      APLOGNO(01885) "SSLFIPS on: OpenSSL's FIPS provider cannot be used: is it installed and named in "
                      "OpenSSL's configuration file?");
@@ -164,6 +168,7 @@ static apr_status_t make_host(server_rec *s, apr_pool_t *p, apr_pool_t *ptemp)
     if (!host->ctx) {
         return APR_EGENERAL;
     }
+    host->extras = ssl_ctx_extras_of(host->ctx);
     make_session_id_context(host, ptemp);
     cfg->host = host;
     return APR_SUCCESS;
@@ -228,7 +233,13 @@ int ssl_init_module(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, server_r
 
     (void)plog;
     ssl_transport_init(p);
-    rv = enable_fips(s);
+    rv = ssl_rand_startup(s, ptemp);
+    if (rv == APR_SUCCESS) {
+        rv = enable_fips(s);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = ssl_keylog_open(s, p);
+    }
     if (rv == APR_SUCCESS && ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_CREATE_PRE_CONFIG) {
         rv = ssl_scache_init(s, p);
     }
@@ -254,5 +265,6 @@ int ssl_init_module(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, server_r
 
 void ssl_init_child(apr_pool_t *p, server_rec *s)
 {
+    ssl_rand_child(s, p);
     ssl_scache_init_child(s, p);
 }

@@ -7,7 +7,7 @@
  * merges a virtual host's record with the main server's: see
  * ssl_config_server_merge().
  */
-#include "ssl_config.h"
+#include "ssl_confcmd.h"
 
 /* --- the built-in policies ------------------------------------------------- */
 
@@ -82,6 +82,8 @@ static const ssl_server_config *settings_of(apr_pool_t *p, const recommendation 
     groups = &APR_ARRAY_PUSH(cfg->conf_cmds, ssl_conf_cmd);
     groups->name = "Groups";
     groups->value = r->groups;
+    groups->type = SSL_CONF_TYPE_STRING;
+    groups->at = apr_pstrcat(p, "SSLPolicy ", r->name, NULL);
     return cfg;
 }
 

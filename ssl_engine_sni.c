@@ -11,6 +11,7 @@
  * The choice is made when the ClientHello arrives, before OpenSSL looks at the
  * protocol version, ciphers or sessions, so that all of them follow the host.
  */
+#include "ssl_confcmd.h"
 #include "ssl_conn.h"
 #include "ssl_ctx.h"
 
@@ -375,7 +376,8 @@ int ssl_sni_client_hello(SSL *ssl, int *alert, void *arg)
     }
     conn->sni = hello_server_name(ssl, conn->c->pool);
     choose_host(conn);
-    if (ssl_conn_bind_host(conn, conn->server) != 0 || (hello_is_acme(ssl) && !answer_acme(conn))) {
+    if (ssl_conn_bind_host(conn, conn->server) != 0 ||
+        !ssl_confcmd_use_groups(ssl, ssl_config_of(conn->server)->host) || (hello_is_acme(ssl) && !answer_acme(conn))) {
         *alert = SSL_AD_INTERNAL_ERROR;
         return SSL_CLIENT_HELLO_ERROR;
     }

@@ -12,7 +12,9 @@
  *   ssl_vars.h     SSL_* variables        ssl_x509.h   certificates in words
  *   ssl_scache.h   session cache          ssl_log.h    messages
  *   ssl_pphrase.h  encrypted keys         ssl_kernel.h request hooks
- *   ssl_report.h   facts as text or JSON
+ *   ssl_report.h   facts as text or JSON  ssl_srp.h    TLS-SRP
+ *   ssl_confcmd.h  OpenSSL's directives   ssl_keylog.h SSLKEYLOGFILE
+ *   ssl_rand.h     SSLRandomSeed
  */
 #ifndef SSL_PRIVATE_H
 #define SSL_PRIVATE_H

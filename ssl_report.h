@@ -50,8 +50,9 @@ apr_status_t ssl_report_write_json(const ssl_report *report, apr_file_t *out);
 /* --- what OpenSSL makes of a configuration (ssl_util_describe.c) ------------ */
 
 /** Adds to GROUP what clients can really negotiate with CTX, as OpenSSL would:
- * protocols, ciphers for each of them, groups, options.  CTX stays as it is. */
-void ssl_describe_tls(apr_pool_t *p, ssl_report *group, SSL_CTX *ctx);
+ * protocols, ciphers for each of them, groups, options.  CTX stays as it is.
+ * GROUPS: what connections set by SSL_set1_groups_list(3); NULL: nothing. */
+void ssl_describe_tls(apr_pool_t *p, ssl_report *group, SSL_CTX *ctx, const char *groups);
 
 /** Adds to LIST a group for each certificate of CTX.  The path of its file is
  * its alias (X509_alias_get0(3)).  Changes which certificate of CTX is the

@@ -229,12 +229,13 @@ static void see_message(int sent, int version, int type, const void *data, size_
 }
 
 /* OpenSSL has no function that tells them; a client of its own does. */
-static void describe_groups(apr_pool_t *p, ssl_report *group, SSL_CTX *ctx)
+static void describe_groups(apr_pool_t *p, ssl_report *group, SSL_CTX *ctx, const char *groups)
 {
     hello h = { .p = p, .ssl = SSL_new(ctx), .list = ssl_report_list(group, "groups") };
     BIO *in = BIO_new(BIO_s_mem()), *out = BIO_new(BIO_s_mem());
 
-    if (!h.ssl || !in || !out || !SSL_set_ssl_method(h.ssl, TLS_client_method())) {
+    if (!h.ssl || !in || !out || !SSL_set_ssl_method(h.ssl, TLS_client_method()) ||
+        (groups && !SSL_set1_groups_list(h.ssl, groups))) {
         BIO_free(in);
         BIO_free(out);
         SSL_free(h.ssl);
@@ -250,12 +251,12 @@ static void describe_groups(apr_pool_t *p, ssl_report *group, SSL_CTX *ctx)
     ERR_clear_error();
 }
 
-void ssl_describe_tls(apr_pool_t *p, ssl_report *group, SSL_CTX *ctx)
+void ssl_describe_tls(apr_pool_t *p, ssl_report *group, SSL_CTX *ctx, const char *groups)
 {
     uint64_t options = SSL_CTX_get_options(ctx);
 
     describe_ciphers(p, group, ctx);
-    describe_groups(p, group, ctx);
+    describe_groups(p, group, ctx, groups);
     ssl_report_number(group, "security level", SSL_CTX_get_security_level(ctx));
     ssl_report_flag(group, "honor cipher order", (options & SSL_OP_CIPHER_SERVER_PREFERENCE) != 0);
     ssl_report_flag(group, "compression", (options & SSL_OP_NO_COMPRESSION) == 0);
