@@ -10,9 +10,11 @@
  *   bytes        ssl_engine_io.c, ssl_engine_bio.c, ssl_engine_plain.c
  *   request      ssl_engine_kernel.c, ssl_engine_access.c, ssl_engine_vars.c
  *   sessions     ssl_scache.c
+ *   mistakes     ssl_engine_check.c, ssl_engine_certcheck.c, ssl_engine_dircheck.c, ssl_engine_explain.c
  */
 #include "mod_ssl.h"
 
+#include "ssl_check.h"
 #include "ssl_config.h"
 #include "ssl_conn.h"
 #include "ssl_ctx.h"
@@ -108,6 +110,7 @@ static void register_hooks(apr_pool_t *p)
     APR_OPTIONAL_HOOK(ap, status_hook, ssl_scache_status, NULL, NULL, APR_HOOK_MIDDLE);
 
     ap_hook_pre_config(pre_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_test_config(ssl_check_test_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(ssl_init_module, NULL, NULL, APR_HOOK_MIDDLE); /* mod_md puts itself before us */
     ap_hook_test_config(ssl_dump, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(ssl_init_child, NULL, NULL, APR_HOOK_MIDDLE);

@@ -83,6 +83,9 @@ void ssl_init_child(apr_pool_t *p, server_rec *s);
  * private keys, and none serves. One that cannot be made has no ssl_host: logged why. */
 void ssl_init_for_report(server_rec *main_server, apr_pool_t *p);
 
+/** Whether -D DUMP_... asks for any of what ssl_dump() prints. */
+int ssl_dump_asked(void);
+
 /** test_config: prints what -D DUMP_... asks for. */
 void ssl_dump(apr_pool_t *p, server_rec *main_server);
 

@@ -229,26 +229,10 @@ static int check_pair(ssl_ctx_build *b, cert_file *cf, const char *cert_path, EV
 }
 
 /* For a report the private key is not needed, but OpenSSL wants some key with
- * each certificate. The report finds the file by the certificate's alias. */
-static EVP_PKEY *public_key(cert_file *cf, const char *path)
+ * each certificate. */
+static EVP_PKEY *key_of_pair(ssl_ctx_build *b, const cert_file *cf, const char *key_path)
 {
-    X509_alias_set1(cf->leaf, (const unsigned char *)path, -1);
-    return X509_get_pubkey(cf->leaf);
-}
-
-/* What a certificate is usually wrong about; it is used all the same. */
-static void warn_about(ssl_ctx_build *b, X509 *cert, const char *path)
-{
-    if (ssl_x509_is_ca(cert)) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, b->server,
-                     APLOGNO(01906) "%s: the server certificate in '%s' is a CA certificate (basicConstraints: CA:TRUE)",
-                     b->id, path);
-    }
-    if (b->server->server_hostname && !ssl_x509_matches_name(b->p, cert, b->server->server_hostname)) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, b->server,
-                     APLOGNO(01909) "%s: the server certificate in '%s' does NOT include an ID which matches the "
-                     "server name: %s", b->id, path, ssl_x509_summary(b->p, cert));
-    }
+    return ssl_global()->reporting ? X509_get_pubkey(cf->leaf) : load_key(b, key_path);
 }
 
 static apr_status_t load_pair(ssl_ctx_build *b, const char *cert_path, const char *key_path)
@@ -261,13 +245,13 @@ static apr_status_t load_pair(ssl_ctx_build *b, const char *cert_path, const cha
         cert_file_clear(&cf);
         return rv;
     }
-    key = ssl_global()->reporting ? public_key(&cf, cert_path) : load_key(b, key_path);
+    key = key_of_pair(b, &cf, key_path);
     if (key && check_pair(b, &cf, cert_path, key, key_path)) {
         /* An empty chain is left unset, so that SSLCertificateChainFile or the CA store fills it. */
         STACK_OF(X509) *chain = sk_X509_num(cf.chain) > 0 ? cf.chain : NULL;
 
         if (SSL_CTX_use_cert_and_key(b->ctx, cf.leaf, key, chain, 1) == 1) {
-            warn_about(b, cf.leaf, cert_path);
+            X509_alias_set1(cf.leaf, (const unsigned char *)cert_path, -1); /* for checks and reports */
             ap_log_error(APLOG_MARK, APLOG_INFO, 0, b->server,
                          APLOGNO(02568) "%s: certificate and private key configured from %s and %s", b->id, cert_path,
                          key_path);

@@ -374,10 +374,11 @@ int ssl_is_key_uri(const char *id)
     return ap_cstr_casecmpn(id, "pkcs11:", sizeof("pkcs11:") - 1) == 0;
 }
 
-/* The shortest leading part of PATH that cannot be entered or found. */
+/* The shortest leading part of PATH that cannot be found, or the directory that
+ * does not let it be looked for; why, in *WHY. */
 static const char *faulty_part(apr_pool_t *p, const char *path, apr_status_t *why)
 {
-    const char *slash = path;
+    const char *slash = path, *above = "/";
     apr_finfo_t info;
 
     while ((slash = strchr(slash + 1, '/')) != NULL) {
@@ -385,10 +386,12 @@ static const char *faulty_part(apr_pool_t *p, const char *path, apr_status_t *wh
 
         *why = apr_stat(&info, part, APR_FINFO_TYPE, p);
         if (*why != APR_SUCCESS && *why != APR_INCOMPLETE) {
-            return part;
+            return APR_STATUS_IS_EACCES(*why) ? above : part;
         }
+        above = part;
     }
-    return path;
+    *why = apr_stat(&info, path, APR_FINFO_TYPE, p);
+    return APR_STATUS_IS_EACCES(*why) ? above : path;
 }
 
 const char *ssl_path_problem(apr_pool_t *p, const char *path, int directory)
@@ -402,6 +405,9 @@ const char *ssl_path_problem(apr_pool_t *p, const char *path, int directory)
 
         apr_strerror(why, reason, sizeof(reason));
         part = faulty_part(p, path, &why);
+        if (APR_STATUS_IS_EACCES(why)) {
+            return apr_psprintf(p, "%s: the directory '%s' cannot be passed (no x permission)", reason, part);
+        }
         return strcmp(part, path) == 0 ? apr_pstrdup(p, reason)
                                        : apr_psprintf(p, "%s, because of '%s'", reason, part);
     }

@@ -515,6 +515,18 @@ static void dump_certs(apr_pool_t *p, apr_file_t *out, server_rec *s)
     apr_file_flush(out);
 }
 
+int ssl_dump_asked(void)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof(dumps) / sizeof(dumps[0]); i++) {
+        if (ap_exists_config_define(dumps[i].define)) {
+            return 1;
+        }
+    }
+    return ap_exists_config_define("DUMP_CERTS");
+}
+
 void ssl_dump(apr_pool_t *pconf, server_rec *main_server)
 {
     apr_file_t *out;

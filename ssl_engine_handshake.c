@@ -223,6 +223,7 @@ static apr_status_t protocol_failed(ssl_conn *conn, const char *what)
 {
     ap_log_cerror(APLOG_MARK, APLOG_INFO, 0, conn->c, APLOGNO(02008) "SSL library error in %s (server %s)", what,
                   ssl_server_id(conn->c->pool, conn->server));
+    ssl_explain_failure(conn);
     ssl_log_queue_conn(APLOG_MARK, APLOG_INFO, conn->c);
     ssl_transport_send(conn->transport, 1);
     ssl_conn_abort(conn, APR_ECONNABORTED);

@@ -3,6 +3,7 @@
  * ssl_engine_init.c - post_config and child_init: from records of directives
  * to virtual hosts that can serve.
  */
+#include "ssl_check.h"
 #include "ssl_conn.h"
 #include "ssl_ctx.h"
 #include "ssl_filter.h"
@@ -254,6 +255,7 @@ int ssl_init_module(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, server_r
     ssl_ctx_sweep(p, ptemp);
     if (ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_CREATE_PRE_CONFIG) {
         ssl_sni_index_build(s, p, ptemp);
+        ssl_check_all(s, ptemp);
         say_pending(s, ptemp);
     }
     ap_add_version_component(p, SSL_MODULE_VERSION);

@@ -14,6 +14,7 @@
 #include "ssl_confcmd.h"
 #include "ssl_conn.h"
 #include "ssl_ctx.h"
+#include "ssl_log.h"
 
 #include "ap_listen.h"
 #include "http_ssl.h"
@@ -374,6 +375,7 @@ int ssl_sni_client_hello(SSL *ssl, int *alert, void *arg)
     if (conn->state >= SSL_CONN_ESTABLISHED) {
         return SSL_CLIENT_HELLO_SUCCESS; /* a renegotiation stays in its virtual host */
     }
+    ssl_explain_note_hello(conn, ssl);
     conn->sni = hello_server_name(ssl, conn->c->pool);
     choose_host(conn);
     if (ssl_conn_bind_host(conn, conn->server) != 0 ||

@@ -9,10 +9,17 @@
 #include "ssl_verify.h"
 #include "ssl_x509.h"
 
+#include <unistd.h>
+
 static apr_status_t fail(ssl_ctx_build *b, const char *directive, const char *path)
 {
+    const char *problem = ssl_path_problem(b->p, path, ap_is_directory(b->p, path));
+
+    if (!problem && access(path, R_OK) != 0) {
+        problem = apr_pstrdup(b->p, strerror(errno));
+    }
     ap_log_error(APLOG_MARK, APLOG_EMERG, 0, b->server, "%s: %s: nothing usable in '%s': %s", b->id, directive, path,
-                 ssl_log_reason(b->p));
+                 problem ? problem : ssl_log_reason(b->p));
     ssl_log_queue(APLOG_MARK, APLOG_EMERG, b->server);
     return APR_EGENERAL;
 }
@@ -30,6 +37,27 @@ static apr_status_t load_cas(ssl_ctx_build *b)
     return APR_SUCCESS;
 }
 
+/* As SSL_add_dir_cert_subjects_to_stack(), but a file that cannot be read (a link
+ * that leads nowhere, say) does not hide the others: ssl_check_hash_directory() names it. */
+static int add_directory(STACK_OF(X509_NAME) *names, const char *path, apr_pool_t *p)
+{
+    apr_finfo_t info;
+    apr_dir_t *dir;
+
+    if (apr_dir_open(&dir, path, p) != APR_SUCCESS) {
+        return 0;
+    }
+    while (apr_dir_read(&info, APR_FINFO_NAME, dir) == APR_SUCCESS) {
+        const char *file = apr_pstrcat(p, path, "/", info.name, NULL);
+
+        if (!ap_is_directory(p, file) && !SSL_add_file_cert_subjects_to_stack(names, file)) {
+            ERR_clear_error();
+        }
+    }
+    apr_dir_close(dir);
+    return 1;
+}
+
 /* The CAs that clients are told: SSLCADNRequest..., else those that we trust. */
 static apr_status_t name_cas(ssl_ctx_build *b)
 {
@@ -40,7 +68,7 @@ static apr_status_t name_cas(ssl_ctx_build *b)
     STACK_OF(X509_NAME) *names = ssl_compat_new_x509_name_stack();
 
     if ((file && !SSL_add_file_cert_subjects_to_stack(names, file)) ||
-        (path && !SSL_add_dir_cert_subjects_to_stack(names, path))) {
+        (path && !add_directory(names, path, b->p))) {
         sk_X509_NAME_pop_free(names, X509_NAME_free);
         return fail(b, own ? "SSLCADNRequestFile or SSLCADNRequestPath" : "SSLCACertificateFile or ...Path",
                     file ? file : path);

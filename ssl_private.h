@@ -14,7 +14,7 @@
  *   ssl_pphrase.h  encrypted keys         ssl_kernel.h request hooks
  *   ssl_report.h   facts as text or JSON  ssl_srp.h    TLS-SRP
  *   ssl_confcmd.h  OpenSSL's directives   ssl_keylog.h SSLKEYLOGFILE
- *   ssl_rand.h     SSLRandomSeed
+ *   ssl_rand.h     SSLRandomSeed          ssl_check.h  usual mistakes
  */
 #ifndef SSL_PRIVATE_H
 #define SSL_PRIVATE_H
