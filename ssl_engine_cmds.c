@@ -8,6 +8,7 @@
 #include "ap_provider.h"
 #include "ssl_confcmd.h"
 #include "ssl_config.h"
+#include "ssl_renamed.h"
 #include "util_mutex.h"
 
 /** Which record a directive writes to. */
@@ -90,21 +91,37 @@ static const char *set_flag(cmd_parms *cmd, void *dir, int on)
 }
 
 /* Leading digits count, as they always have: "60s" is 60, "x" is 0. */
+static const char *bounded_int(cmd_parms *cmd, const char *arg, int min, int *field)
+{
+    long number = strtol(arg, NULL, 10);
+
+    if (number < min || number > INT_MAX) {
+        return invalid(cmd, arg, apr_psprintf(cmd->pool, "it is a number from %d to %d", min, INT_MAX));
+    }
+    *field = (int)number;
+    return NULL;
+}
+
 static const char *set_int(cmd_parms *cmd, void *dir, const char *arg)
 {
-    long value = strtol(arg, NULL, 10);
-
-    if (value < ((const target *)cmd->info)->min) {
-        return invalid(cmd, arg, apr_psprintf(cmd->pool, "the least is %d", ((const target *)cmd->info)->min));
-    }
-    *(int *)field_of(cmd, dir) = value > INT_MAX ? INT_MAX : (int)value;
-    return NULL;
+    return bounded_int(cmd, arg, ((const target *)cmd->info)->min, field_of(cmd, dir));
 }
 
 static const char *set_string(cmd_parms *cmd, void *dir, const char *arg)
 {
     *(const char **)field_of(cmd, dir) = arg;
     return NULL;
+}
+
+/* Checked at once; responders' URLs are looked at when they are used. */
+static const char *set_url(cmd_parms *cmd, void *dir, const char *arg)
+{
+    apr_uri_t uri;
+
+    if (apr_uri_parse(cmd->temp_pool, arg, &uri) != APR_SUCCESS) {
+        return invalid(cmd, arg, "it is a URL: http://host:port/");
+    }
+    return set_string(cmd, dir, arg);
 }
 
 static const char *checked_path(cmd_parms *cmd, const char *arg, int directory, const char **path)
@@ -235,10 +252,20 @@ static const char *protocol_word(cmd_parms *cmd, const char *word, char sign, in
     return NULL;
 }
 
+/* httpd leaves out an only argument that is empty: "" says no more than nothing at all would, and is a mistake. */
+static const char *empty_argument(cmd_parms *cmd, int argc)
+{
+    return argc == 0 && *cmd->directive->args ? invalid(cmd, "", "it is empty") : NULL;
+}
+
 static const char *set_protocol(cmd_parms *cmd, void *dir, int argc, char *const argv[])
 {
     int protocols = 0, bits, i;
+    const char *empty = empty_argument(cmd, argc);
 
+    if (empty) {
+        return empty;
+    }
     for (i = 0; i < argc; i++) {
         char sign = argv[i][0] == '+' || argv[i][0] == '-' ? argv[i][0] : '\0';
         const char *err = protocol_word(cmd, argv[i] + (sign != '\0'), sign, &bits);
@@ -346,19 +373,8 @@ static const char *set_verify_client(cmd_parms *cmd, void *dirv, const char *arg
 
 static const char *set_verify_depth(cmd_parms *cmd, void *dirv, const char *arg)
 {
-    long depth = strtol(arg, NULL, 10);
-
-    if (depth < 0) {
-        return invalid(cmd, arg, "it is the number of CA certificates that may follow, 0 or more");
-    }
-    depth = depth > INT_MAX ? INT_MAX : depth;
-    if (cmd->path) {
-        ((ssl_dir_config *)dirv)->verify_depth = (int)depth;
-    }
-    else {
-        ssl_config_of(cmd->server)->tls.verify_depth = (int)depth;
-    }
-    return NULL;
+    return bounded_int(cmd, arg, 0, cmd->path ? &((ssl_dir_config *)dirv)->verify_depth
+                                              : &ssl_config_of(cmd->server)->tls.verify_depth);
 }
 
 static const char *no_directory(cmd_parms *cmd)
@@ -391,8 +407,12 @@ static const word_value option_words[] = {
 static const char *set_options(cmd_parms *cmd, void *dirv, int argc, char *const argv[])
 {
     ssl_dir_config *dir = dirv;
+    const char *empty = empty_argument(cmd, argc);
     int i;
 
+    if (empty) {
+        return empty;
+    }
     for (i = 0; i < argc; i++) {
         char sign = argv[i][0] == '+' || argv[i][0] == '-' ? argv[i][0] : '\0';
         const word_value *option = find_word(option_words, argv[i] + (sign != '\0'));
@@ -499,18 +519,29 @@ static const char *set_fips(cmd_parms *cmd, void *dir, int on)
     return err;
 }
 
+/* It must be there; whether it is a program matters only once a key wants a phrase. */
+static const char *set_phrase_program(cmd_parms *cmd, const char *arg)
+{
+    const char *path = ap_server_root_relative(cmd->pool, arg);
+    apr_finfo_t info;
+
+    if (!path || apr_stat(&info, path, APR_FINFO_TYPE, cmd->temp_pool) != APR_SUCCESS) {
+        return apr_psprintf(cmd->pool, "SSLPassPhraseDialog: '%s' does not exist", path ? path : arg);
+    }
+    ssl_global()->pass_phrase_dialog = apr_pstrcat(cmd->pool, "exec:", path, NULL);
+    return NULL;
+}
+
 static const char *set_pass_phrase_dialog(cmd_parms *cmd, void *dir, const char *arg)
 {
-    const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY), *path = NULL;
+    const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
 
     (void)dir;
     if (err) {
         return err;
     }
-    if (strncmp(arg, "exec:", 5) == 0) {
-        err = checked_path(cmd, arg + 5, 0, &path);
-        ssl_global()->pass_phrase_dialog = apr_pstrcat(cmd->pool, "exec:", path, NULL);
-        return err;
+    if (strncmp(arg, "exec:", 5) == 0 && arg[5]) {
+        return set_phrase_program(cmd, arg + 5);
     }
     if (ap_cstr_casecmp(arg, "builtin") != 0 && !(arg[0] == '|' && arg[1])) {
         return invalid(cmd, arg, "it is 'builtin', '|/path/to/program [args]' or 'exec:/path/to/program'");
@@ -527,7 +558,7 @@ static const char *set_crypto_device(cmd_parms *cmd, void *dir, const char *arg)
     if (err) {
         return err;
     }
-    if (strcmp(arg, "builtin") != 0) {
+    if (ap_cstr_casecmp(arg, "builtin") != 0) {
         if (!ssl_compat_engine_exists(arg)) {
             return invalid(cmd, arg, "OpenSSL has no such engine; 'builtin' means none, and keys in tokens are "
                            "better named by a pkcs11: URI through a provider");
@@ -654,10 +685,13 @@ static const char *set_mutex(cmd_parms *cmd, void *dir, const char *arg)
 
 static const char *renamed(cmd_parms *cmd, void *dir, const char *arg)
 {
+    const char *instead = cmd->info;
+
     (void)dir;
     (void)arg;
-    return apr_psprintf(cmd->pool, "%s directive is no longer supported - use %s.", cmd->cmd->name,
-                        (const char *)cmd->info);
+    return apr_pstrcat(cmd->pool, cmd->cmd->name, " directive is no longer supported - ",
+                       instead ? apr_pstrcat(cmd->pool, "use ", instead, ".", NULL)
+                               : "remove it; nothing takes its place.", NULL);
 }
 
 /* --- the directive table -------------------------------------------------- */
@@ -681,6 +715,8 @@ static const word_value ocsp_flags[] = { { "no_ocsp_for_cert_ok", SSL_OCSP_NO_UR
 #define HOST RSRC_CONF
 #define PROXY_CTX (RSRC_CONF | PROXY_CONF)
 #define ANYWHERE (OR_AUTHCFG | RSRC_CONF)
+#define RENAMED(name, to) AP_INIT_RAW_ARGS(name, renamed, (void *)to, OR_ALL, "no longer supported: use " to)
+#define REMOVED(name) AP_INIT_RAW_ARGS(name, renamed, NULL, OR_ALL, "no longer supported")
 
 const command_rec ssl_directives[] = {
     /* the whole server */
@@ -803,7 +839,7 @@ const command_rec ssl_directives[] = {
                   "seconds to wait for a responder"),
     AP_INIT_FLAG("SSLOCSPUseRequestNonce", set_flag, SERVER(ocsp.use_nonce, PENDING), HOST,
                  "put a nonce into questions (on, off)"),
-    AP_INIT_TAKE1("SSLOCSPProxyURL", set_string, SERVER(ocsp.proxy_url, PENDING), HOST,
+    AP_INIT_TAKE1("SSLOCSPProxyURL", set_url, SERVER(ocsp.proxy_url, PENDING), HOST,
                   "HTTP proxy on the way to responders"),
     AP_INIT_FLAG("SSLOCSPNoVerify", set_flag, SERVER(ocsp.no_verify, PENDING), HOST,
                  "do not verify the responder's certificate (on, off)"),
@@ -829,8 +865,6 @@ const command_rec ssl_directives[] = {
     AP_INIT_TAKE1("SSLStaplingForceURL", set_string, SERVER(stapling.force_url, PENDING), HOST,
                   "URL of the responder, whatever the certificate names"),
 
-    /* gone, and what has taken their place */
-    AP_INIT_RAW_ARGS("SSLLog", renamed, (void *)"ErrorLog", OR_ALL, "no longer supported: use ErrorLog"),
-    AP_INIT_RAW_ARGS("SSLLogLevel", renamed, (void *)"LogLevel", OR_ALL, "no longer supported: use LogLevel"),
+    SSL_RENAMED_DIRECTIVES,
     { NULL, { NULL }, NULL, 0, RAW_ARGS, NULL }
 };
