@@ -4,7 +4,7 @@
  *
  * Directives stand in ssl_engine_cmds.c.  Where to look for the rest:
  *
- *   start        ssl_engine_init.c, ssl_engine_ctx.c, ssl_engine_certs.c, ssl_engine_pphrase.c,
+ *   start        ssl_engine_init.c, ssl_engine_ctx.c, ssl_engine_certs.c, ssl_engine_token.c, ssl_engine_pphrase.c,
  *                ssl_engine_policy.c, ssl_engine_dump.c
  *   connection   ssl_engine_handshake.c, ssl_engine_sni.c, ssl_engine_verify.c
  *   bytes        ssl_engine_io.c, ssl_engine_bio.c, ssl_engine_plain.c

@@ -33,6 +33,7 @@ typedef struct ssl_ctx_build {
     const char *id; /**< "name:port" */
     SSL_CTX *ctx;
     apr_pool_t *p;  /**< temporary */
+    apr_array_header_t *pairs; /**< certificates and keys between ssl_certs_read() and ssl_certs_release() */
     int outdated_key; /**< out: a key is not the one that its file holds now, for want of its pass phrase */
 } ssl_ctx_build;
 
@@ -56,9 +57,20 @@ apr_hash_t *ssl_kept_hash(const char *name);
  * does not use; and when the process ends, all. */
 void ssl_ctx_sweep(apr_pool_t *p, apr_pool_t *ptemp);
 
-/** Loads the certificates, keys and chain of B, the DH parameters and curve at
- * the end of the first file.  APR_SUCCESS, or logged why not. */
-apr_status_t ssl_certs_load(ssl_ctx_build *b);
+/** The file PATH, to be read and reset like any BIO; BIO_free() wipes what was
+ * read of it.  NULL: errno says why. */
+BIO *ssl_certs_open(const char *path);
+
+/** Reads the certificates and keys of B: before there is an SSL_CTX, which
+ * takes note of what providers can do, and some can only do it once they have
+ * opened their token.  APR_SUCCESS, or logged why not; to be released in
+ * either case. */
+apr_status_t ssl_certs_read(ssl_ctx_build *b);
+void ssl_certs_release(ssl_ctx_build *b);
+
+/** Gives B's SSL_CTX what was read, the chain, and the DH parameters and curve
+ * at the end of the first file.  APR_SUCCESS, or logged why not. */
+apr_status_t ssl_certs_use(ssl_ctx_build *b);
 
 /** Sets how B verifies client certificates and which CAs it names to them. */
 apr_status_t ssl_verify_setup(ssl_ctx_build *b);

@@ -559,11 +559,10 @@ static const char *set_crypto_device(cmd_parms *cmd, void *dir, const char *arg)
         return err;
     }
     if (ap_cstr_casecmp(arg, "builtin") != 0) {
-        if (!ssl_compat_engine_exists(arg)) {
+        if (!*arg || (SSL_HAVE_ENGINE && !ssl_compat_engine_exists(arg))) {
             return invalid(cmd, arg, "OpenSSL has no such engine; 'builtin' means none, and keys in tokens are "
                            "better named by a pkcs11: URI through a provider");
         }
-        note_pending(cmd);
         ssl_global()->crypto_device = arg;
     }
     return NULL;

@@ -243,10 +243,10 @@ static void renew_ticket_keys(SSL_CTX *ctx)
     OPENSSL_cleanse(keys, sizeof(keys));
 }
 
-static apr_status_t build(ssl_ctx_build *b)
+static apr_status_t make_ctx(ssl_ctx_build *b)
 {
     static apr_status_t (*const steps[])(ssl_ctx_build *) = {
-        set_protocols, set_ciphers, set_dh, ssl_verify_setup, ssl_certs_load, ssl_srp_load, ssl_confcmd_run,
+        set_protocols, set_ciphers, set_dh, ssl_verify_setup, ssl_certs_use, ssl_srp_load, ssl_confcmd_run,
         drop_useless_tickets, check_has_cert
     };
     size_t i;
@@ -265,6 +265,17 @@ static apr_status_t build(ssl_ctx_build *b)
         }
     }
     return APR_SUCCESS;
+}
+
+static apr_status_t build(ssl_ctx_build *b)
+{
+    apr_status_t rv = ssl_certs_read(b);
+
+    if (rv == APR_SUCCESS) {
+        rv = make_ctx(b);
+    }
+    ssl_certs_release(b);
+    return rv;
 }
 
 /* Files below a directory of CAs or CRLs are not all looked at here: such

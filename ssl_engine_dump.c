@@ -16,6 +16,7 @@
 
 #include "ssl_ctx.h"
 #include "ssl_report.h"
+#include "ssl_token.h"
 #include "ssl_x509.h"
 
 #include "ap_mpm.h"
@@ -75,26 +76,12 @@ static void list_bits(ssl_report *list, const value_word *words, int bits)
     }
 }
 
-/* A path, or the URI of an object in a token without its PIN. */
-static const char *shown_path(apr_pool_t *p, const char *path)
-{
-    const char *pin = path && ssl_is_key_uri(path) ? strstr(path, "pin-value=") : NULL;
-    size_t end;
-
-    if (!pin) {
-        return path;
-    }
-    pin += sizeof("pin-value=") - 1;
-    end = strcspn(pin, ";&?");
-    return apr_pstrcat(p, apr_pstrmemdup(p, path, (apr_size_t)(pin - path)), "(hidden)", pin + end, NULL);
-}
-
 static void list_paths(apr_pool_t *p, ssl_report *list, const apr_array_header_t *paths)
 {
     int i;
 
     for (i = 0; paths && i < paths->nelts; i++) {
-        ssl_report_item(list, shown_path(p, APR_ARRAY_IDX(paths, i, const char *)));
+        ssl_report_item(list, ssl_token_shown(p, APR_ARRAY_IDX(paths, i, const char *)));
     }
 }
 
@@ -106,7 +93,7 @@ static void list_conf_cmds(apr_pool_t *p, ssl_report *group, const apr_array_hea
     for (i = 0; list && i < cmds->nelts; i++) {
         const ssl_conf_cmd *cmd = &APR_ARRAY_IDX(cmds, i, ssl_conf_cmd);
 
-        ssl_report_item(list, apr_pstrcat(p, cmd->name, " ", shown_path(p, cmd->value), NULL));
+        ssl_report_item(list, apr_pstrcat(p, cmd->name, " ", ssl_token_shown(p, cmd->value), NULL));
     }
 }
 
@@ -375,7 +362,7 @@ static void report_proxy(apr_pool_t *p, ssl_report *group, const ssl_proxy_confi
     ssl_report_number(group, "depth", proxy->tls.verify_depth);
     ssl_report_text(group, "CA file", proxy->tls.ca_file);
     ssl_report_text(group, "CA path", proxy->tls.ca_path);
-    ssl_report_text(group, "certificate file", shown_path(p, proxy->cert_file));
+    ssl_report_text(group, "certificate file", ssl_token_shown(p, proxy->cert_file));
     ssl_report_text(group, "certificate path", proxy->cert_path);
 }
 
@@ -509,7 +496,7 @@ static void dump_certs(apr_pool_t *p, apr_file_t *out, server_rec *s)
         int i;
 
         for (i = 0; files && i < files->nelts; i++) {
-            apr_file_printf(out, "  %s\n", shown_path(p, APR_ARRAY_IDX(files, i, const char *)));
+            apr_file_printf(out, "  %s\n", ssl_token_shown(p, APR_ARRAY_IDX(files, i, const char *)));
         }
     }
     apr_file_flush(out);

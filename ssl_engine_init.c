@@ -12,6 +12,7 @@
 #include "ssl_pphrase.h"
 #include "ssl_rand.h"
 #include "ssl_scache.h"
+#include "ssl_token.h"
 #include "mod_ssl_openssl.h"
 
 #include "ap_mpm.h"
@@ -228,32 +229,42 @@ void ssl_init_for_report(server_rec *main_server, apr_pool_t *p)
 
 /* --- hooks -------------------------------------------------------------------------- */
 
-int ssl_init_module(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
+/* FOR_GOOD: this is not the first of the two readings at start. */
+static apr_status_t set_up(server_rec *s, apr_pool_t *p, apr_pool_t *ptemp, int for_good)
 {
-    apr_status_t rv;
+    apr_status_t rv = ssl_rand_startup(s, ptemp);
 
-    (void)plog;
-    ssl_transport_init(p);
-    rv = ssl_rand_startup(s, ptemp);
     if (rv == APR_SUCCESS) {
         rv = enable_fips(s);
     }
     if (rv == APR_SUCCESS) {
+        rv = ssl_token_use_device(s);
+    }
+    if (rv == APR_SUCCESS) {
         rv = ssl_keylog_open(s, p);
     }
-    if (rv == APR_SUCCESS && ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_CREATE_PRE_CONFIG) {
+    if (rv == APR_SUCCESS && for_good) {
         rv = ssl_scache_init(s, p);
     }
     if (rv == APR_SUCCESS) {
         rv = make_hosts(s, p, ptemp);
     }
     ssl_pphrase_forget();
-    if (rv != APR_SUCCESS) {
+    return rv;
+}
+
+int ssl_init_module(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
+{
+    int for_good = ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_CREATE_PRE_CONFIG;
+
+    (void)plog;
+    ssl_transport_init(p);
+    if (set_up(s, p, ptemp, for_good) != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s, APLOGNO(02312) "Fatal error initialising mod_ssl, exiting.");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     ssl_ctx_sweep(p, ptemp);
-    if (ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_CREATE_PRE_CONFIG) {
+    if (for_good) {
         ssl_sni_index_build(s, p, ptemp);
         ssl_check_all(s, ptemp);
         say_pending(s, ptemp);

@@ -71,6 +71,7 @@ my $CRL   = [['none', 'leaf', 'chain', 'chain no_crl_for_cert_ok', 'leaf no_crl_
 
 # Some distributions' OpenSSL can compress records.
 my $can_compress = openssl('list', '-disabled') !~ /^ZLIB$/m;
+my $has_engines = ModSSL::Httpd::openssl_version() =~ /^3\./;
 
 my @ARGUMENTS = (
     [SSLCACertificateFile      => $FILE],
@@ -87,7 +88,7 @@ my @ARGUMENTS = (
     [SSLCertificateKeyFile     => [['pkcs11:token=x;object=y;pin-value=1234'], []]],
     [SSLCipherSuite            => $CIPHERS],
     [SSLCompression            => $can_compress ? [['off', 'on'], ['', 'maybe']] : [['off'], ['', 'on', 'maybe']]],
-    [SSLCryptoDevice           => [['builtin'], ['', 'no-such-engine', 'builtin builtin']]],
+    [SSLCryptoDevice           => [['builtin', $has_engines ? () : 'pkcs11'], ['', $has_engines ? 'no-such-engine' : (), 'builtin builtin']]],
     [SSLEngine                 => [['on', 'off', 'On', 'OFF'], ['', 'yes', '1', 'on off']]],
     [SSLEngine                 => [['optional'], []]],
     [SSLFIPS                   => [['off'], ['', 'maybe']]],

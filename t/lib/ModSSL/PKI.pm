@@ -139,6 +139,8 @@ my %KEYGEN = (
     p384    => [ '-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-384' ],
     ed25519 => [ '-algorithm', 'ED25519' ],
     p192    => [ '-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:prime192v1' ],
+    p521    => [ '-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-521' ],
+    ed448   => [ '-algorithm', 'ED448' ],
 );
 
 sub make_key {
@@ -185,8 +187,8 @@ sub stamp_time { return strftime('%Y%m%d%H%M%SZ', gmtime $_[0]) }
 =head2 make_cert(%options)
 
 Makes C<dir/name.{key,crt,pem}>. Options: C<name>, C<cn> or C<subject> ("/C=.../CN=..."), C<san>
-(list of "DNS:x" ...), C<ca> ("ca", "inter", "ca2", or "self"), C<key> (rsa, ec, p384, ed25519,
-rsapss, weak, p192) or C<keyfile>, C<type> (server, client, ca, any), C<start>/C<end> (seconds from now),
+(list of "DNS:x" ...), C<ca> ("ca", "inter", "ca2", or "self"), C<key> (rsa, ec, p192, p384, p521, ed25519, ed448,
+rsapss, weak) or C<keyfile>, C<type> (server, client, ca, any), C<start>/C<end> (seconds from now),
 C<days>, C<ext> (more "name=value" extension lines), C<eku> (extendedKeyUsage instead of the type's; '' for
 none), C<md> (default sha256), C<issuer> (a name in C<dir> made by make_cert, instead of C<ca>), C<dir> (default: the PKI itself).
 Returns the path of the certificate.
