@@ -4,14 +4,17 @@
  *
  * Directives stand in ssl_engine_cmds.c.  Where to look for the rest:
  *
- *   start        ssl_engine_init.c, ssl_engine_ctx.c, ssl_engine_certs.c, ssl_engine_pphrase.c
+ *   start        ssl_engine_init.c, ssl_engine_ctx.c, ssl_engine_certs.c, ssl_engine_token.c, ssl_engine_pphrase.c,
+ *                ssl_engine_policy.c, ssl_engine_dump.c
  *   connection   ssl_engine_handshake.c, ssl_engine_sni.c, ssl_engine_verify.c
  *   bytes        ssl_engine_io.c, ssl_engine_bio.c, ssl_engine_plain.c
  *   request      ssl_engine_kernel.c, ssl_engine_access.c, ssl_engine_vars.c
  *   sessions     ssl_scache.c
+ *   mistakes     ssl_engine_check.c, ssl_engine_certcheck.c, ssl_engine_dircheck.c, ssl_engine_explain.c
  */
 #include "mod_ssl.h"
 
+#include "ssl_check.h"
 #include "ssl_config.h"
 #include "ssl_conn.h"
 #include "ssl_ctx.h"
@@ -107,7 +110,9 @@ static void register_hooks(apr_pool_t *p)
     APR_OPTIONAL_HOOK(ap, status_hook, ssl_scache_status, NULL, NULL, APR_HOOK_MIDDLE);
 
     ap_hook_pre_config(pre_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_test_config(ssl_check_test_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(ssl_init_module, NULL, NULL, APR_HOOK_MIDDLE); /* mod_md puts itself before us */
+    ap_hook_test_config(ssl_dump, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(ssl_init_child, NULL, NULL, APR_HOOK_MIDDLE);
 
     ap_hook_pre_connection(ssl_conn_pre_connection, NULL, NULL, APR_HOOK_MIDDLE);

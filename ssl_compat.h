@@ -79,6 +79,13 @@ static inline const char *ssl_compat_ktls_problem(void)
 #define ssl_compat_ktls_problem() "this OpenSSL was built without kernel TLS"
 #endif
 
+/* Built with `enable-sslkeylog`, OpenSSL 3.5 heeds the variable SSLKEYLOGFILE by itself. */
+#if OPENSSL_VERSION_NUMBER >= 0x30500000L && !defined(OPENSSL_NO_SSLKEYLOG)
+#define SSL_HAVE_LIBRARY_KEYLOG 1
+#else
+#define SSL_HAVE_LIBRARY_KEYLOG 0
+#endif
+
 /* The name of the negotiated group; older libraries only give its NID. */
 #if OPENSSL_VERSION_NUMBER >= 0x30200000L
 #define ssl_compat_group_name(ssl) SSL_get0_group_name(ssl)
@@ -108,13 +115,22 @@ static inline const char *ssl_compat_ktls_problem(void)
 #define SSL_R_TLS_ALERT_HANDSHAKE_FAILURE SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE
 #endif
 
-/* Engines: deprecated in OpenSSL 3.0, gone from 4.0. */
+/* Engines: deprecated in OpenSSL 3.0, gone from 4.0.  A configured engine is an
+ * ssl_compat_engine; nothing else of the ENGINE interface is used. */
 #if defined(OPENSSL_NO_ENGINE) || defined(OPENSSL_NO_DEPRECATED_3_0) || OPENSSL_VERSION_NUMBER >= 0x40000000L
 #define SSL_HAVE_ENGINE 0
+typedef void ssl_compat_engine;
 #define ssl_compat_engine_exists(name) ((void)(name), 0)
+#define ssl_compat_engine_open(name) ((void)(name), (ssl_compat_engine *)NULL)
+#define ssl_compat_engine_make_default(engine) ((void)(engine), 0)
+#define ssl_compat_engine_none(engine, id, ui, data) ((void)(engine), (void)(id), (void)(ui), (void)(data), NULL)
+#define ssl_compat_engine_key ssl_compat_engine_none
+#define ssl_compat_engine_cert ssl_compat_engine_none
 #else
 #define SSL_HAVE_ENGINE 1
 #include <openssl/engine.h>
+#include <openssl/ui.h>
+typedef ENGINE ssl_compat_engine;
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 /** Whether OpenSSL knows an engine of this NAME. */
@@ -125,6 +141,53 @@ static inline int ssl_compat_engine_exists(const char *name)
     ENGINE_load_builtin_engines();
     engine = ENGINE_by_id(name);
     return engine ? ENGINE_free(engine) : 0;
+}
+
+/** The engine of this NAME, ready for use; NULL: OpenSSL's queue says why not. */
+static inline ENGINE *ssl_compat_engine_open(const char *name)
+{
+    ENGINE *engine, *ready = NULL;
+
+    ENGINE_load_builtin_engines();
+    engine = ENGINE_by_id(name);
+    if (engine) {
+        ready = ENGINE_init(engine) ? engine : NULL;
+        ENGINE_free(engine);
+    }
+    return ready;
+}
+
+/** Lets ENGINE do all that it can do, for the whole process.  False: it could not. */
+static inline int ssl_compat_engine_make_default(ENGINE *engine)
+{
+    return ENGINE_set_default(engine, ENGINE_METHOD_ALL);
+}
+
+/** The private key ID, asking UI for a PIN. */
+static inline EVP_PKEY *ssl_compat_engine_key(ENGINE *engine, const char *id, UI_METHOD *ui, void *data)
+{
+    return ENGINE_load_private_key(engine, id, ui, data);
+}
+
+static inline void ssl_compat_engine_set_ui(ENGINE *engine, const UI_METHOD *ui, void *data)
+{
+    ENGINE_ctrl(engine, ENGINE_CTRL_SET_USER_INTERFACE, 0, (void *)ui, NULL);
+    ENGINE_ctrl(engine, ENGINE_CTRL_SET_CALLBACK_DATA, 0, data, NULL);
+}
+
+/** The certificate ID, by the command that engines for tokens have for it. */
+static inline X509 *ssl_compat_engine_cert(ENGINE *engine, const char *id, UI_METHOD *ui, void *data)
+{
+    struct {
+        const char *id;
+        X509 *cert;
+    } request = { id, NULL };
+    int found;
+
+    ssl_compat_engine_set_ui(engine, ui, data);
+    found = ENGINE_ctrl_cmd(engine, "LOAD_CERT_CTRL", 0, &request, NULL, 1);
+    ssl_compat_engine_set_ui(engine, UI_get_default_method(), NULL); /* ours goes */
+    return found ? request.cert : NULL;
 }
 #pragma GCC diagnostic pop
 #endif

@@ -89,6 +89,10 @@ typedef struct ssl_ocsp_config {
     int time_skew, max_age, timeout; /**< seconds */
 } ssl_ocsp_config;
 
+/** SSLUseStapling. What a built-in policy says takes no effect where there is no
+ * SSLStaplingCache, without which SSLUseStapling on is a mistake. */
+enum { SSL_STAPLING_OFF, SSL_STAPLING_ON, SSL_STAPLING_IF_CACHE };
+
 /** SSLUseStapling and SSLStapling... */
 typedef struct ssl_stapling_config {
     int enable;
@@ -101,6 +105,8 @@ typedef struct ssl_stapling_config {
 /** One SSLOpenSSLConfCmd. */
 typedef struct ssl_conf_cmd {
     const char *name, *value;
+    int type;       /**< SSL_CONF_TYPE_ of the value */
+    const char *at; /**< "file:line" */
 } ssl_conf_cmd;
 
 struct ssl_server_config {
@@ -111,6 +117,7 @@ struct ssl_server_config {
     const char *ca_dn_file, *ca_dn_path;
     int honor_cipher_order, compression, insecure_renegotiation;
     int strict_sni;
+    int dh_bits; /**< size of DH parameters that a policy wants; 0: as strong as the key */
     int session_tickets, session_timeout; /**< on/off; seconds */
     int num_tickets; /**< after a full handshake of TLS 1.3; a resumption gets one */
     int ktls;                /**< records made by the kernel where it can */
@@ -124,6 +131,8 @@ struct ssl_server_config {
 
     const char *defined_at;  /**< "file:line" of the directive that switched the engine on, or NULL */
     const char *certs_at;    /**< "file:line" of the first SSLCertificateFile here, or NULL */
+    const char *policy;      /**< name of the SSLPolicy here, or inherited; NULL: none */
+    const ssl_server_config *defaults; /**< what that policy sets, as long as it is not merged into this record */
     ssl_host *host;          /**< made in post_config while SSLEngine is on; NULL otherwise */
 };
 
@@ -141,10 +150,19 @@ struct ssl_dir_config {
 /** One SSLRandomSeed. */
 typedef struct ssl_random_source {
     int at_connect; /**< else at startup */
-    enum { SSL_RANDOM_BUILTIN, SSL_RANDOM_FILE, SSL_RANDOM_EXEC } kind;
+    int per_connection; /**< connections use it (post_config) */
+    enum { SSL_RANDOM_BUILTIN, SSL_RANDOM_FILE, SSL_RANDOM_EXEC, SSL_RANDOM_EGD } kind;
     const char *path;
     int bytes; /**< 0: all there is */
+    const char *at; /**< "file:line" */
 } ssl_random_source;
+
+/** A named set of defaults: built in, or from <SSLPolicyDefine>. */
+typedef struct ssl_policy {
+    const char *name;
+    const char *defined_at; /**< "file:line"; NULL: built in */
+    const ssl_server_config *settings; /**< only what the policy sets; the base policy is merged in */
+} ssl_policy;
 
 /** What is set once for the whole server.  Made anew by each reading of the
  * configuration; lives in pconf. */
@@ -160,7 +178,9 @@ struct ssl_global_config {
     const char *pass_phrase_dialog;
     const char *crypto_device;
     apr_array_header_t *random_sources; /**< ssl_random_source */
+    apr_array_header_t *policies;       /**< ssl_policy: the built-in ones, then those defined so far */
     apr_hash_t *pending;                /**< names of directives that this version only parses */
+    int reporting;                      /**< hosts are made to be described, not to serve: without private keys */
 };
 
 /** The global record of the configuration being read or in force. */
@@ -181,6 +201,17 @@ void *ssl_config_server_create(apr_pool_t *p, server_rec *s);
 void *ssl_config_server_merge(apr_pool_t *p, void *base, void *add);
 void *ssl_config_dir_create(apr_pool_t *p, char *path);
 void *ssl_config_dir_merge(apr_pool_t *p, void *base, void *add);
+
+/** CFG with the settings of its policy beneath its own: CFG itself if it has
+ * none, else a new record in P. */
+ssl_server_config *ssl_config_with_policy(apr_pool_t *p, ssl_server_config *cfg);
+
+/** pre_config: the built-in policies, in P. */
+apr_array_header_t *ssl_policy_builtins(apr_pool_t *p);
+
+/** SSLPolicy NAME and <SSLPolicyDefine NAME>: for the directive table. */
+const char *ssl_policy_use(cmd_parms *cmd, void *dir, const char *name);
+const char *ssl_policy_define(cmd_parms *cmd, void *dir, const char *arg);
 
 /** post_config: replaces SSL_UNSET in the record of S by the defaults. */
 void ssl_config_complete(server_rec *s);

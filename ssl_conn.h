@@ -56,6 +56,7 @@ struct ssl_conn {
     server_rec *sni_server;   /**< virtual host that `sni` names, with or without TLS; else the first */
     const char *verify_error; /**< why the peer's certificate was refused, in words; NULL if it wasn't */
     long verify_result;       /**< X509_V_... of the peer's certificate */
+    int offered_versions;     /**< mask of SSL_PROTO_: supported_versions of the ClientHello; 0 if it had none */
     unsigned is_proxy : 1;       /**< outgoing: this end is the TLS client */
     unsigned sni_matched : 1;    /**< `sni` named one of the virtual hosts of this address */
     unsigned verify_generous : 1;/**< optional_no_ca let an unverifiable certificate through */

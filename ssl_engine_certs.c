@@ -7,16 +7,24 @@
  * key, anywhere.  Or it is one certificate in DER.  What is in a file that we
  * cannot use (PKCS#12, a key where a certificate should be) is named.
  */
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <openssl/crypto.h>
 #include <openssl/dh.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/pkcs12.h>
-#include <openssl/store.h>
 
+#include "ssl_confcmd.h"
 #include "ssl_ctx.h"
 #include "ssl_log.h"
 #include "ssl_pphrase.h"
+#include "ssl_token.h"
 #include "ssl_x509.h"
+
+#define MAX_FILE_SIZE (16 * 1024 * 1024) /* what is behind it is not looked at */
 
 /** What one SSLCertificateFile holds. */
 typedef struct cert_file {
@@ -24,26 +32,17 @@ typedef struct cert_file {
     STACK_OF(X509) *chain; /* may be empty */
 } cert_file;
 
-static void cert_file_clear(cert_file *cf)
-{
-    X509_free(cf->leaf);
-    sk_X509_pop_free(cf->chain, X509_free);
-    cf->leaf = NULL;
-    cf->chain = NULL;
-}
+/** A certificate and its key. */
+typedef struct key_pair {
+    cert_file cert;
+    EVP_PKEY *key;
+    const char *cert_path, *key_path; /**< as configured */
+    const char *cert_name, *key_name; /**< as they may be logged */
+} key_pair;
 
-/* What a file that starts like this is, for a message. */
-static const char *what_is_in(BIO *bio)
+/* What a file that starts with HEAD is, in PEM; NULL: it is not. */
+static const char *what_pem_is(const char *head)
 {
-    char head[4096];
-    int n = BIO_read(bio, head, sizeof(head) - 1);
-    PKCS12 *p12;
-
-    (void)BIO_reset(bio);
-    if (n <= 0) {
-        return "nothing that can be read";
-    }
-    head[n] = '\0';
     if (strstr(head, "PRIVATE KEY-----")) {
         return "a private key";
     }
@@ -53,19 +52,68 @@ static const char *what_is_in(BIO *bio)
     if (strstr(head, "BEGIN CERTIFICATE-----") || strstr(head, "BEGIN TRUSTED CERTIFICATE-----")) {
         return "a certificate, perhaps damaged";
     }
-    p12 = head[0] == 0x30 ? d2i_PKCS12_bio(bio, NULL) : NULL;
+    return NULL;
+}
+
+/* What is in a file that is not what it should be, for a message. */
+static const char *what_is_in(BIO *bio)
+{
+    char head[4096];
+    int n = BIO_read(bio, head, sizeof(head) - 1);
+    const char *pem;
+    PKCS12 *p12;
+
+    (void)BIO_reset(bio);
+    if (n <= 0) {
+        return "nothing that can be read";
+    }
+    head[n] = '\0';
+    pem = what_pem_is(head);
+    p12 = !pem && head[0] == 0x30 ? d2i_PKCS12_bio(bio, NULL) : NULL;
+    OPENSSL_cleanse(head, sizeof(head));
     (void)BIO_reset(bio);
     if (p12) {
         PKCS12_free(p12);
         return "PKCS#12; convert it: openssl pkcs12 -in FILE -nodes -out FILE.pem";
     }
-    return "neither PEM nor DER";
+    return pem ? pem : "neither PEM nor DER";
+}
+
+/* --- files ------------------------------------------------------------------- */
+
+/* Through memory that BIO_free() wipes: stdio's buffers would keep keys. */
+BIO *ssl_certs_open(const char *path)
+{
+    BIO *bio = NULL;
+    char part[4096];
+    ssize_t n = -1;
+    int fd = open(path, O_RDONLY | O_CLOEXEC), failure;
+
+    if (fd >= 0) {
+        bio = BIO_new(BIO_s_mem());
+        BIO_set_flags(bio, BIO_FLAGS_NONCLEAR_RST);
+        BIO_set_mem_eof_return(bio, 0);
+        while ((n = read(fd, part, sizeof(part))) > 0 && BIO_pending(bio) < MAX_FILE_SIZE) {
+            BIO_write(bio, part, (int)n);
+        }
+    }
+    failure = errno;
+    OPENSSL_cleanse(part, sizeof(part));
+    if (fd >= 0) {
+        close(fd);
+    }
+    if (n < 0) {
+        BIO_free(bio);
+        bio = NULL;
+    }
+    errno = failure;
+    return bio;
 }
 
 /* NUMBER is that of the message about what the file was to bring. */
 static BIO *open_file(ssl_ctx_build *b, const char *number, const char *path)
 {
-    BIO *bio = BIO_new_file(path, "rb");
+    BIO *bio = ssl_certs_open(path);
 
     if (!bio) {
         const char *problem = ssl_path_problem(b->p, path, 0);
@@ -84,41 +132,6 @@ static int refuse_pass_phrase(char *buffer, int size, int for_writing, void *ask
     (void)for_writing;
     *(int *)asked = 1;
     return -1;
-}
-
-/* --- tokens and stores ----------------------------------------------------- */
-
-/* The first object of kind TYPE that URI leads to, as *CERT or *KEY. */
-static int load_from_store(ssl_ctx_build *b, const char *uri, int type, X509 **cert, EVP_PKEY **key)
-{
-    OSSL_STORE_CTX *store = OSSL_STORE_open(uri, NULL, NULL, NULL, NULL);
-    int found = 0;
-
-    if (store) {
-        OSSL_STORE_expect(store, type);
-    }
-    while (store && !found && !OSSL_STORE_eof(store)) {
-        OSSL_STORE_INFO *info = OSSL_STORE_load(store);
-
-        if (info && OSSL_STORE_INFO_get_type(info) == type) {
-            if (type == OSSL_STORE_INFO_CERT) {
-                *cert = OSSL_STORE_INFO_get1_CERT(info);
-            }
-            else {
-                *key = OSSL_STORE_INFO_get1_PKEY(info);
-            }
-            found = 1;
-        }
-        OSSL_STORE_INFO_free(info);
-    }
-    OSSL_STORE_close(store);
-    if (!found) {
-        ap_log_error(APLOG_MARK, APLOG_EMERG, 0, b->server, "%s: no %s found at '%s'; is a provider for it set up in "
-                     "OpenSSL's configuration file?", b->id,
-                     type == OSSL_STORE_INFO_CERT ? "certificate" : "private key", uri);
-        ssl_log_queue(APLOG_MARK, APLOG_EMERG, b->server);
-    }
-    return found;
 }
 
 /* --- certificates ---------------------------------------------------------- */
@@ -170,12 +183,29 @@ static int load_cert(ssl_ctx_build *b, const char *path, cert_file *cf)
     cf->leaf = NULL;
     cf->chain = ssl_compat_new_x509_stack();
     if (ssl_is_key_uri(path)) {
-        return load_from_store(b, path, OSSL_STORE_INFO_CERT, &cf->leaf, NULL);
+        cf->leaf = ssl_token_load_cert(b, path);
+        return cf->leaf != NULL;
     }
     return read_certs(b, path, cf);
 }
 
 /* --- keys ------------------------------------------------------------------ */
+
+/* The private key in PEM or DER.  NULL with ASKED: it is encrypted. */
+static EVP_PKEY *read_key(BIO *bio, int *asked)
+{
+    EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, refuse_pass_phrase, asked);
+
+    if (!key && !*asked) {
+        (void)BIO_reset(bio);
+        key = d2i_PrivateKey_bio(bio, NULL);
+    }
+    if (!key && !*asked) {
+        (void)BIO_reset(bio);
+        key = d2i_PKCS8PrivateKey_bio(bio, NULL, refuse_pass_phrase, asked);
+    }
+    return key;
+}
 
 static EVP_PKEY *load_key(ssl_ctx_build *b, const char *path)
 {
@@ -184,24 +214,15 @@ static EVP_PKEY *load_key(ssl_ctx_build *b, const char *path)
     BIO *bio;
 
     if (ssl_is_key_uri(path)) {
-        load_from_store(b, path, OSSL_STORE_INFO_PKEY, NULL, &key);
-        return key;
+        return ssl_token_load_key(b, path);
     }
     bio = open_file(b, APLOGNO(02564), path);
     if (!bio) {
         return NULL;
     }
-    key = PEM_read_bio_PrivateKey(bio, NULL, refuse_pass_phrase, &asked);
-    if (!key && asked) {
-        BIO_free(bio);
-        ERR_clear_error();
-        return ssl_pphrase_load_key(b, path);
-    }
-    if (!key) {
-        (void)BIO_reset(bio);
-        key = d2i_PrivateKey_bio(bio, NULL);
-    }
-    if (!key) {
+    ERR_clear_error();
+    key = read_key(bio, &asked);
+    if (!key && !asked) {
         (void)BIO_reset(bio);
         ap_log_error(APLOG_MARK, APLOG_EMERG, 0, b->server,
                      APLOGNO(02564) "%s: no private key could be read from '%s': it holds %s", b->id, path,
@@ -210,70 +231,58 @@ static EVP_PKEY *load_key(ssl_ctx_build *b, const char *path)
     }
     BIO_free(bio);
     ERR_clear_error();
-    return key;
+    return asked ? ssl_pphrase_load_key(b, path) : key;
 }
 
-static int check_pair(ssl_ctx_build *b, cert_file *cf, const char *cert_path, EVP_PKEY *key, const char *key_path)
+static int check_pair(ssl_ctx_build *b, const key_pair *pair)
 {
-    if (X509_check_private_key(cf->leaf, key)) {
+    X509 *cert = pair->cert.leaf;
+
+    if (X509_check_private_key(cert, pair->key)) {
         return 1;
     }
     ap_log_error(APLOG_MARK, APLOG_EMERG, 0, b->server,
                  APLOGNO(02565) "%s: the certificate in '%s' (%s, public key SHA-256 %s) and the key in '%s' (public "
-                 "key SHA-256 %s) do not belong together", b->id, cert_path, ssl_x509_summary(b->p, cf->leaf),
-                 ssl_x509_key_fingerprint(b->p, X509_get0_pubkey(cf->leaf)), key_path,
-                 ssl_x509_key_fingerprint(b->p, key));
+                 "key SHA-256 %s) do not belong together", b->id, pair->cert_name, ssl_x509_summary(b->p, cert),
+                 ssl_x509_key_fingerprint(b->p, X509_get0_pubkey(cert)), pair->key_name,
+                 ssl_x509_key_fingerprint(b->p, pair->key));
     ERR_clear_error();
     return 0;
 }
 
-/* What a certificate is usually wrong about; it is used all the same. */
-static void warn_about(ssl_ctx_build *b, X509 *cert, const char *path)
+/* For a report the private key is not needed, but OpenSSL wants some key with
+ * each certificate. */
+static EVP_PKEY *key_of_pair(ssl_ctx_build *b, const key_pair *pair)
 {
-    if (ssl_x509_is_ca(cert)) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, b->server,
-                     APLOGNO(01906) "%s: the server certificate in '%s' is a CA certificate (basicConstraints: CA:TRUE)",
-                     b->id, path);
-    }
-    if (b->server->server_hostname && !ssl_x509_matches_name(b->p, cert, b->server->server_hostname)) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, b->server,
-                     APLOGNO(01909) "%s: the server certificate in '%s' does NOT include an ID which matches the "
-                     "server name: %s", b->id, path, ssl_x509_summary(b->p, cert));
-    }
+    return ssl_global()->reporting ? X509_get_pubkey(pair->cert.leaf) : load_key(b, pair->key_path);
 }
 
-static apr_status_t load_pair(ssl_ctx_build *b, const char *cert_path, const char *key_path)
+static int read_pair(ssl_ctx_build *b, key_pair *pair)
 {
-    cert_file cf;
-    EVP_PKEY *key = NULL;
-    apr_status_t rv = APR_EGENERAL;
-
-    if (!load_cert(b, cert_path, &cf)) {
-        cert_file_clear(&cf);
-        return rv;
+    if (!load_cert(b, pair->cert_path, &pair->cert)) {
+        return 0;
     }
-    key = load_key(b, key_path);
-    if (key && check_pair(b, &cf, cert_path, key, key_path)) {
-        /* An empty chain is left unset, so that SSLCertificateChainFile or the CA store fills it. */
-        STACK_OF(X509) *chain = sk_X509_num(cf.chain) > 0 ? cf.chain : NULL;
+    pair->key = key_of_pair(b, pair);
+    return pair->key && check_pair(b, pair);
+}
 
-        if (SSL_CTX_use_cert_and_key(b->ctx, cf.leaf, key, chain, 1) == 1) {
-            warn_about(b, cf.leaf, cert_path);
-            ap_log_error(APLOG_MARK, APLOG_INFO, 0, b->server,
-                         APLOGNO(02568) "%s: certificate and private key configured from %s and %s", b->id, cert_path,
-                         key_path);
-            rv = APR_SUCCESS;
-        }
-        else {
-            ap_log_error(APLOG_MARK, APLOG_EMERG, 0, b->server,
-                         APLOGNO(02561) "%s: OpenSSL refuses the certificate in '%s': %s", b->id, cert_path,
-                         ssl_log_reason(b->p));
-            ssl_log_queue(APLOG_MARK, APLOG_EMERG, b->server);
-        }
+static int use_pair(ssl_ctx_build *b, const key_pair *pair)
+{
+    /* An empty chain is left unset, so that SSLCertificateChainFile or the CA store fills it. */
+    STACK_OF(X509) *chain = sk_X509_num(pair->cert.chain) > 0 ? pair->cert.chain : NULL;
+
+    if (SSL_CTX_use_cert_and_key(b->ctx, pair->cert.leaf, pair->key, chain, 1) != 1) {
+        ap_log_error(APLOG_MARK, APLOG_EMERG, 0, b->server,
+                     APLOGNO(02561) "%s: OpenSSL refuses the certificate in '%s': %s", b->id, pair->cert_name,
+                     ssl_log_reason(b->p));
+        ssl_log_queue(APLOG_MARK, APLOG_EMERG, b->server);
+        return 0;
     }
-    EVP_PKEY_free(key);
-    cert_file_clear(&cf);
-    return rv;
+    X509_alias_set1(pair->cert.leaf, (const unsigned char *)pair->cert_name, -1); /* for checks and reports */
+    ap_log_error(APLOG_MARK, APLOG_INFO, 0, b->server,
+                 APLOGNO(02568) "%s: certificate and private key configured from %s and %s", b->id, pair->cert_name,
+                 pair->key_name);
+    return 1;
 }
 
 /* --- what else a certificate file may hold -------------------------------- */
@@ -294,7 +303,7 @@ static void use_parameters(ssl_ctx_build *b, EVP_PKEY *params, const char *path)
         }
     }
     else if (EVP_PKEY_get_group_name(params, group, sizeof(group), &len) &&
-             SSL_CTX_set1_groups_list(b->ctx, group) == 1) {
+             ssl_confcmd_set_groups(b, group)) {
         ap_log_error(APLOG_MARK, APLOG_INFO, 0, b->server, APLOGNO(02541) "%s: ECDH curve %s specified in %s", b->id,
                      group, path);
     }
@@ -303,7 +312,7 @@ static void use_parameters(ssl_ctx_build *b, EVP_PKEY *params, const char *path)
 
 static void load_parameters(ssl_ctx_build *b, const char *path)
 {
-    BIO *bio = ssl_is_key_uri(path) ? NULL : BIO_new_file(path, "rb");
+    BIO *bio = ssl_is_key_uri(path) ? NULL : ssl_certs_open(path);
     EVP_PKEY *params;
 
     while (bio && (params = PEM_read_bio_Parameters(bio, NULL)) != NULL) {
@@ -339,21 +348,54 @@ static apr_status_t load_chain_file(ssl_ctx_build *b)
     return whole ? APR_SUCCESS : APR_EGENERAL;
 }
 
-apr_status_t ssl_certs_load(ssl_ctx_build *b)
+static key_pair *add_pair(ssl_ctx_build *b, int i)
 {
-    apr_array_header_t *certs = b->cfg->cert_files, *keys = b->cfg->key_files;
-    int i, n_keys = keys ? keys->nelts : 0;
+    apr_array_header_t *keys = b->cfg->key_files;
+    key_pair *pair = apr_array_push(b->pairs);
 
-    for (i = 0; certs && i < certs->nelts; i++) {
-        const char *cert = APR_ARRAY_IDX(certs, i, const char *);
-        const char *key = i < n_keys ? APR_ARRAY_IDX(keys, i, const char *) : cert;
+    memset(pair, 0, sizeof(*pair));
+    pair->cert_path = APR_ARRAY_IDX(b->cfg->cert_files, i, const char *);
+    pair->key_path = keys && i < keys->nelts ? APR_ARRAY_IDX(keys, i, const char *) : pair->cert_path;
+    pair->cert_name = ssl_token_shown(b->p, pair->cert_path);
+    pair->key_name = ssl_token_shown(b->p, pair->key_path);
+    return pair;
+}
 
-        if (load_pair(b, cert, key) != APR_SUCCESS) {
+apr_status_t ssl_certs_read(ssl_ctx_build *b)
+{
+    int i, n = b->cfg->cert_files ? b->cfg->cert_files->nelts : 0;
+
+    b->pairs = apr_array_make(b->p, n, sizeof(key_pair));
+    for (i = 0; i < n; i++) {
+        if (!read_pair(b, add_pair(b, i))) {
             return APR_EGENERAL;
         }
     }
-    if (certs && certs->nelts > 0) {
-        load_parameters(b, APR_ARRAY_IDX(certs, 0, const char *));
+    return APR_SUCCESS;
+}
+
+apr_status_t ssl_certs_use(ssl_ctx_build *b)
+{
+    int i;
+
+    for (i = 0; i < b->pairs->nelts; i++) {
+        if (!use_pair(b, &APR_ARRAY_IDX(b->pairs, i, key_pair))) {
+            return APR_EGENERAL;
+        }
+    }
+    if (b->pairs->nelts > 0) {
+        load_parameters(b, APR_ARRAY_IDX(b->pairs, 0, key_pair).cert_path);
     }
     return b->cfg->chain_file ? load_chain_file(b) : APR_SUCCESS;
+}
+
+void ssl_certs_release(ssl_ctx_build *b)
+{
+    key_pair *pair;
+
+    while ((pair = apr_array_pop(b->pairs)) != NULL) {
+        X509_free(pair->cert.leaf);
+        sk_X509_pop_free(pair->cert.chain, X509_free);
+        EVP_PKEY_free(pair->key);
+    }
 }

@@ -6,7 +6,9 @@
  */
 
 #include "ap_provider.h"
+#include "ssl_confcmd.h"
 #include "ssl_config.h"
+#include "ssl_renamed.h"
 #include "util_mutex.h"
 
 /** Which record a directive writes to. */
@@ -89,25 +91,39 @@ static const char *set_flag(cmd_parms *cmd, void *dir, int on)
 }
 
 /* Leading digits count, as they always have: "60s" is 60, "x" is 0. */
+static const char *bounded_int(cmd_parms *cmd, const char *arg, int min, int max, int *field)
+{
+    long number = strtol(arg, NULL, 10);
+
+    if (number < min || number > max) {
+        return invalid(cmd, arg, apr_psprintf(cmd->pool, "it is a number from %d to %d", min, max));
+    }
+    *field = (int)number;
+    return NULL;
+}
+
 static const char *set_int(cmd_parms *cmd, void *dir, const char *arg)
 {
-    int max = ((const target *)cmd->info)->max;
-    long value = strtol(arg, NULL, 10);
+    const target *t = cmd->info;
 
-    if (max && value > max) {
-        return invalid(cmd, arg, apr_psprintf(cmd->pool, "the most is %d", max));
-    }
-    if (value < ((const target *)cmd->info)->min) {
-        return invalid(cmd, arg, apr_psprintf(cmd->pool, "the least is %d", ((const target *)cmd->info)->min));
-    }
-    *(int *)field_of(cmd, dir) = value > INT_MAX ? INT_MAX : (int)value;
-    return NULL;
+    return bounded_int(cmd, arg, t->min, t->max ? t->max : INT_MAX, field_of(cmd, dir));
 }
 
 static const char *set_string(cmd_parms *cmd, void *dir, const char *arg)
 {
     *(const char **)field_of(cmd, dir) = arg;
     return NULL;
+}
+
+/* Checked at once; responders' URLs are looked at when they are used. */
+static const char *set_url(cmd_parms *cmd, void *dir, const char *arg)
+{
+    apr_uri_t uri;
+
+    if (apr_uri_parse(cmd->temp_pool, arg, &uri) != APR_SUCCESS) {
+        return invalid(cmd, arg, "it is a URL: http://host:port/");
+    }
+    return set_string(cmd, dir, arg);
 }
 
 static const char *checked_path(cmd_parms *cmd, const char *arg, int directory, const char **path)
@@ -117,6 +133,9 @@ static const char *checked_path(cmd_parms *cmd, const char *arg, int directory, 
     *path = ap_server_root_relative(cmd->pool, arg);
     if (!*path) {
         return invalid(cmd, arg, "it cannot be made a path");
+    }
+    if (ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_DUMP) {
+        return NULL; /* httpd -S is for everybody, whatever may be read */
     }
     problem = ssl_path_problem(cmd->pool, *path, directory);
     return problem ? apr_psprintf(cmd->pool, "%s: cannot use '%s': %s", cmd->cmd->name, *path, problem) : NULL;
@@ -250,10 +269,20 @@ static const char *protocol_word(cmd_parms *cmd, const char *word, char sign, in
     return NULL;
 }
 
+/* httpd leaves out an only argument that is empty: "" says no more than nothing at all would, and is a mistake. */
+static const char *empty_argument(cmd_parms *cmd, int argc)
+{
+    return argc == 0 && *cmd->directive->args ? invalid(cmd, "", "it is empty") : NULL;
+}
+
 static const char *set_protocol(cmd_parms *cmd, void *dir, int argc, char *const argv[])
 {
     int protocols = 0, bits, i;
+    const char *empty = empty_argument(cmd, argc);
 
+    if (empty) {
+        return empty;
+    }
     for (i = 0; i < argc; i++) {
         char sign = argv[i][0] == '+' || argv[i][0] == '-' ? argv[i][0] : '\0';
         const char *err = protocol_word(cmd, argv[i] + (sign != '\0'), sign, &bits);
@@ -295,7 +324,7 @@ static const char *cipher_spec(cmd_parms *cmd, const char **spec, const char *ar
         return apr_psprintf(cmd->pool, "%s: protocol '%s' not supported; it is 'SSL' (up to TLS 1.2) or 'TLSv1.3'",
                             cmd->cmd->name, arg1);
     }
-    *spec = apr_pstrcat(cmd->pool, arg2 ? arg2 : arg1, ":!aNULL:!eNULL:!EXP", NULL);
+    *spec = apr_pstrcat(cmd->pool, arg2 ? arg2 : arg1, SSL_NEVER_CIPHERS, NULL);
     return NULL;
 }
 
@@ -361,19 +390,8 @@ static const char *set_verify_client(cmd_parms *cmd, void *dirv, const char *arg
 
 static const char *set_verify_depth(cmd_parms *cmd, void *dirv, const char *arg)
 {
-    long depth = strtol(arg, NULL, 10);
-
-    if (depth < 0) {
-        return invalid(cmd, arg, "it is the number of CA certificates that may follow, 0 or more");
-    }
-    depth = depth > INT_MAX ? INT_MAX : depth;
-    if (cmd->path) {
-        ((ssl_dir_config *)dirv)->verify_depth = (int)depth;
-    }
-    else {
-        ssl_config_of(cmd->server)->tls.verify_depth = (int)depth;
-    }
-    return NULL;
+    return bounded_int(cmd, arg, 0, INT_MAX, cmd->path ? &((ssl_dir_config *)dirv)->verify_depth
+                                                       : &ssl_config_of(cmd->server)->tls.verify_depth);
 }
 
 static const char *no_directory(cmd_parms *cmd)
@@ -406,8 +424,12 @@ static const word_value option_words[] = {
 static const char *set_options(cmd_parms *cmd, void *dirv, int argc, char *const argv[])
 {
     ssl_dir_config *dir = dirv;
+    const char *empty = empty_argument(cmd, argc);
     int i;
 
+    if (empty) {
+        return empty;
+    }
     for (i = 0; i < argc; i++) {
         char sign = argv[i][0] == '+' || argv[i][0] == '-' ? argv[i][0] : '\0';
         const word_value *option = find_word(option_words, argv[i] + (sign != '\0'));
@@ -454,28 +476,22 @@ static const char *add_require(cmd_parms *cmd, void *dirv, const char *arg)
 static const char *add_conf_cmd(cmd_parms *cmd, void *dir, const char *name, const char *value)
 {
     apr_array_header_t **cmds = field_of(cmd, dir);
-    SSL_CONF_CTX *conf = SSL_CONF_CTX_new();
+    ssl_conf_cmd added = { name, value, ssl_confcmd_type(name), ssl_config_place(cmd) };
     const char *err = NULL;
-    int type;
 
-    SSL_CONF_CTX_set_flags(conf, SSL_CONF_FLAG_FILE | SSL_CONF_FLAG_SERVER | SSL_CONF_FLAG_CLIENT |
-                                     SSL_CONF_FLAG_CERTIFICATE);
-    type = SSL_CONF_cmd_value_type(conf, name);
-    SSL_CONF_CTX_free(conf);
-    if (type == SSL_CONF_TYPE_UNKNOWN) {
+    if (added.type == SSL_CONF_TYPE_UNKNOWN) {
         return apr_psprintf(cmd->pool, "SSLOpenSSLConfCmd: '%s': invalid OpenSSL configuration command; "
                             "see SSL_CONF_cmd(3) for those there are", name);
     }
-    if (type == SSL_CONF_TYPE_FILE || type == SSL_CONF_TYPE_DIR) {
-        err = checked_path(cmd, value, type == SSL_CONF_TYPE_DIR, &value);
+    if (added.type == SSL_CONF_TYPE_FILE || added.type == SSL_CONF_TYPE_DIR) {
+        err = checked_path(cmd, value, added.type == SSL_CONF_TYPE_DIR, &added.value);
+    }
+    if (ssl_confcmd_sets_ciphers(name)) {
+        added.value = apr_pstrcat(cmd->pool, value, SSL_NEVER_CIPHERS, NULL);
     }
     if (!err) {
-        ssl_conf_cmd *added;
-
         *cmds = *cmds ? *cmds : apr_array_make(cmd->pool, 2, sizeof(ssl_conf_cmd));
-        added = &APR_ARRAY_PUSH(*cmds, ssl_conf_cmd);
-        added->name = name;
-        added->value = value;
+        APR_ARRAY_PUSH(*cmds, ssl_conf_cmd) = added;
     }
     return err;
 }
@@ -520,18 +536,29 @@ static const char *set_fips(cmd_parms *cmd, void *dir, int on)
     return err;
 }
 
+/* It must be there; whether it is a program matters only once a key wants a phrase. */
+static const char *set_phrase_program(cmd_parms *cmd, const char *arg)
+{
+    const char *path = ap_server_root_relative(cmd->pool, arg);
+    apr_finfo_t info;
+
+    if (!path || apr_stat(&info, path, APR_FINFO_TYPE, cmd->temp_pool) != APR_SUCCESS) {
+        return apr_psprintf(cmd->pool, "SSLPassPhraseDialog: '%s' does not exist", path ? path : arg);
+    }
+    ssl_global()->pass_phrase_dialog = apr_pstrcat(cmd->pool, "exec:", path, NULL);
+    return NULL;
+}
+
 static const char *set_pass_phrase_dialog(cmd_parms *cmd, void *dir, const char *arg)
 {
-    const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY), *path = NULL;
+    const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
 
     (void)dir;
     if (err) {
         return err;
     }
-    if (strncmp(arg, "exec:", 5) == 0) {
-        err = checked_path(cmd, arg + 5, 0, &path);
-        ssl_global()->pass_phrase_dialog = apr_pstrcat(cmd->pool, "exec:", path, NULL);
-        return err;
+    if (strncmp(arg, "exec:", 5) == 0 && arg[5]) {
+        return set_phrase_program(cmd, arg + 5);
     }
     if (ap_cstr_casecmp(arg, "builtin") != 0 && !(arg[0] == '|' && arg[1])) {
         return invalid(cmd, arg, "it is 'builtin', '|/path/to/program [args]' or 'exec:/path/to/program'");
@@ -548,49 +575,51 @@ static const char *set_crypto_device(cmd_parms *cmd, void *dir, const char *arg)
     if (err) {
         return err;
     }
-    if (strcmp(arg, "builtin") != 0) {
-        if (!ssl_compat_engine_exists(arg)) {
+    if (ap_cstr_casecmp(arg, "builtin") != 0) {
+        if (!*arg || (SSL_HAVE_ENGINE && !ssl_compat_engine_exists(arg))) {
             return invalid(cmd, arg, "OpenSSL has no such engine; 'builtin' means none, and keys in tokens are "
                            "better named by a pkcs11: URI through a provider");
         }
-        note_pending(cmd);
         ssl_global()->crypto_device = arg;
     }
     return NULL;
 }
 
-/* The source of SSLRandomSeed; paths must be there, but for devices of others. */
+/* The source of SSLRandomSeed.  Its path must be there, now; a prefix without a
+ * path is one itself, as it always has been. */
 static const char *random_source(cmd_parms *cmd, ssl_random_source *source, const char *arg)
 {
-    const char *err = NULL;
+    static const word_value prefixes[] = {
+        { "file:", SSL_RANDOM_FILE }, { "exec:", SSL_RANDOM_EXEC }, { "egd:", SSL_RANDOM_EGD }, { NULL, 0 }
+    };
+    const word_value *w = prefixes;
 
-    if (strcmp(arg, "builtin") == 0) {
+    if (ap_cstr_casecmp(arg, "builtin") == 0) {
         source->kind = SSL_RANDOM_BUILTIN;
         return NULL;
     }
-    if (strncmp(arg, "egd:", 4) == 0) {
-        return apr_psprintf(cmd->pool, "SSLRandomSeed: Invalid entropy source '%s': OpenSSL no longer supports the "
-                            "Entropy Gathering Daemon (EGD)", arg);
+    while (w->word && (strncmp(arg, w->word, strlen(w->word)) != 0 || !arg[strlen(w->word)])) {
+        w++;
     }
-    source->kind = strncmp(arg, "exec:", 5) == 0 ? SSL_RANDOM_EXEC : SSL_RANDOM_FILE;
-    arg += strncmp(arg, "exec:", 5) == 0 || strncmp(arg, "file:", 5) == 0 ? 5 : 0;
-    source->path = ap_server_root_relative(cmd->pool, arg);
+    source->kind = w->word ? w->value : SSL_RANDOM_FILE;
+    source->path = ap_server_root_relative(cmd->pool, w->word ? arg + strlen(w->word) : arg);
     if (!source->path || apr_stat(&(apr_finfo_t){ 0 }, source->path, APR_FINFO_TYPE, cmd->temp_pool) != APR_SUCCESS) {
-        err = apr_psprintf(cmd->pool, "SSLRandomSeed: source path '%s' does not exist", arg);
+        return apr_psprintf(cmd->pool, "SSLRandomSeed: source path '%s' does not exist",
+                            source->path ? source->path : arg);
     }
-    return err;
+    return NULL;
 }
 
 static const char *add_random_seed(cmd_parms *cmd, void *dir, const char *when, const char *from, const char *bytes)
 {
     const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
     ssl_random_source source = { 0 };
+    long number;
 
     (void)dir;
     if (err) {
         return err;
     }
-    note_pending(cmd);
     if (ap_cstr_casecmp(when, "startup") != 0 && ap_cstr_casecmp(when, "connect") != 0) {
         return apr_psprintf(cmd->pool, "SSLRandomSeed: invalid context '%s'; it is 'startup' or 'connect'", when);
     }
@@ -599,10 +628,12 @@ static const char *add_random_seed(cmd_parms *cmd, void *dir, const char *when, 
     if (!err && bytes && source.kind == SSL_RANDOM_BUILTIN) {
         err = "SSLRandomSeed: byte specification not allowed for builtin seed source";
     }
-    source.bytes = bytes ? atoi(bytes) : 0;
-    if (!err && bytes && source.bytes < 0) {
+    number = bytes ? strtol(bytes, NULL, 10) : 0;
+    if (!err && number < 0) {
         err = "SSLRandomSeed: the number of bytes cannot be negative";
     }
+    source.bytes = number > INT_MAX ? INT_MAX : (int)number;
+    source.at = ssl_config_place(cmd);
     if (!err) {
         APR_ARRAY_PUSH(ssl_global()->random_sources, ssl_random_source) = source;
     }
@@ -670,10 +701,13 @@ static const char *set_mutex(cmd_parms *cmd, void *dir, const char *arg)
 
 static const char *renamed(cmd_parms *cmd, void *dir, const char *arg)
 {
+    const char *instead = cmd->info;
+
     (void)dir;
     (void)arg;
-    return apr_psprintf(cmd->pool, "%s directive is no longer supported - use %s.", cmd->cmd->name,
-                        (const char *)cmd->info);
+    return apr_pstrcat(cmd->pool, cmd->cmd->name, " directive is no longer supported - ",
+                       instead ? apr_pstrcat(cmd->pool, "use ", instead, ".", NULL)
+                               : "remove it; nothing takes its place.", NULL);
 }
 
 /* --- the directive table -------------------------------------------------- */
@@ -697,6 +731,8 @@ static const word_value ocsp_flags[] = { { "no_ocsp_for_cert_ok", SSL_OCSP_NO_UR
 #define HOST RSRC_CONF
 #define PROXY_CTX (RSRC_CONF | PROXY_CONF)
 #define ANYWHERE (OR_AUTHCFG | RSRC_CONF)
+#define RENAMED(name, to) AP_INIT_RAW_ARGS(name, renamed, (void *)to, OR_ALL, "no longer supported: use " to)
+#define REMOVED(name) AP_INIT_RAW_ARGS(name, renamed, NULL, OR_ALL, "no longer supported")
 
 const command_rec ssl_directives[] = {
     /* the whole server */
@@ -706,15 +742,18 @@ const command_rec ssl_directives[] = {
                   "where sessions are kept: none, nonenotnull, shmcb:path(size), dbm:path or another socache provider"),
     AP_INIT_TAKE1("SSLCryptoDevice", set_crypto_device, NULL, HOST, "OpenSSL engine to use, or builtin"),
     AP_INIT_TAKE23("SSLRandomSeed", add_random_seed, NULL, HOST,
-                   "startup|connect, a source (builtin, file:path, exec:path) and a number of bytes"),
+                   "startup|connect, a source (builtin, file:path, exec:path, egd:path) and a number of bytes"),
     AP_INIT_TAKE1("SSLVHostSNIPolicy", set_sni_policy, NULL, HOST,
                   "how alike two virtual hosts must be for one connection: strict, secure, authonly, insecure"),
     AP_INIT_FLAG("SSLFIPS", set_fips, NULL, HOST, "use FIPS 140 approved cryptography only (on, off)"),
     AP_INIT_TAKE1("SSLStaplingCache", set_stapling_cache, NULL, HOST, "where OCSP responses are kept"),
+    AP_INIT_RAW_ARGS("<SSLPolicyDefine", ssl_policy_define, NULL, HOST, "a name, and the directives that it stands for"),
     AP_INIT_TAKE1("SSLMutex", set_mutex, NULL, HOST, "old form of: Mutex type ssl-cache"),
 
     /* a virtual host */
     AP_INIT_TAKE1("SSLEngine", set_engine, NULL, HOST, "speak TLS on this virtual host (on, off)"),
+    AP_INIT_TAKE1("SSLPolicy", ssl_policy_use, NULL, HOST,
+                  "defaults: modern, intermediate, old (Mozilla's recommendations), or one of your own"),
     AP_INIT_TAKE12("SSLCipherSuite", set_cipher_suite, NULL, ANYWHERE,
                    "allowed cipher suites: [SSL|TLSv1.3] and a colon-separated list"),
     AP_INIT_TAKE1("SSLCertificateFile", add_key_or_cert, SERVER(cert_files), HOST,
@@ -759,8 +798,8 @@ const command_rec ssl_directives[] = {
                  "renegotiate with clients that lack RFC 5746 (on, off)"),
     AP_INIT_FLAG("SSLStrictSNIVHostCheck", set_flag, SERVER(strict_sni), HOST,
                  "no name-based virtual host for clients without SNI (on, off)"),
-    AP_INIT_TAKE1("SSLSRPVerifierFile", set_file, SERVER(srp_verifier_file, PENDING), HOST, "SRP verifier file"),
-    AP_INIT_TAKE1("SSLSRPUnknownUserSeed", set_string, SERVER(srp_unknown_user_seed, PENDING), HOST,
+    AP_INIT_TAKE1("SSLSRPVerifierFile", set_file, SERVER(srp_verifier_file), HOST, "SRP verifier file"),
+    AP_INIT_TAKE1("SSLSRPUnknownUserSeed", set_string, SERVER(srp_unknown_user_seed), HOST,
                   "secret that makes unknown SRP users look like known ones"),
     AP_INIT_TAKE2("SSLOpenSSLConfCmd", add_conf_cmd, SERVER(conf_cmds), HOST,
                   "a command of SSL_CONF_cmd(3) and its value"),
@@ -821,7 +860,7 @@ const command_rec ssl_directives[] = {
                   "seconds to wait for a responder"),
     AP_INIT_FLAG("SSLOCSPUseRequestNonce", set_flag, SERVER(ocsp.use_nonce, PENDING), HOST,
                  "put a nonce into questions (on, off)"),
-    AP_INIT_TAKE1("SSLOCSPProxyURL", set_string, SERVER(ocsp.proxy_url, PENDING), HOST,
+    AP_INIT_TAKE1("SSLOCSPProxyURL", set_url, SERVER(ocsp.proxy_url, PENDING), HOST,
                   "HTTP proxy on the way to responders"),
     AP_INIT_FLAG("SSLOCSPNoVerify", set_flag, SERVER(ocsp.no_verify, PENDING), HOST,
                  "do not verify the responder's certificate (on, off)"),
@@ -847,8 +886,6 @@ const command_rec ssl_directives[] = {
     AP_INIT_TAKE1("SSLStaplingForceURL", set_string, SERVER(stapling.force_url, PENDING), HOST,
                   "URL of the responder, whatever the certificate names"),
 
-    /* gone, and what has taken their place */
-    AP_INIT_RAW_ARGS("SSLLog", renamed, (void *)"ErrorLog", OR_ALL, "no longer supported: use ErrorLog"),
-    AP_INIT_RAW_ARGS("SSLLogLevel", renamed, (void *)"LogLevel", OR_ALL, "no longer supported: use LogLevel"),
+    SSL_RENAMED_DIRECTIVES,
     { NULL, { NULL }, NULL, 0, RAW_ARGS, NULL }
 };

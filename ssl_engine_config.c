@@ -67,6 +67,7 @@ static const field server_fields[] = {
     SERVER(compression, FIELD_INT, 0),
     SERVER(insecure_renegotiation, FIELD_INT, 0),
     SERVER_ONLY(strict_sni, FIELD_INT, 0),
+    SERVER(dh_bits, FIELD_INT, 0),
     SERVER(session_tickets, FIELD_INT, 1),
     SERVER(session_timeout, FIELD_INT, 300),
     SERVER(num_tickets, FIELD_INT, 1),
@@ -86,7 +87,7 @@ static const field server_fields[] = {
     SERVER_ONLY(ocsp.time_skew, FIELD_INT, 300),
     SERVER_ONLY(ocsp.max_age, FIELD_INT, -1),
     SERVER_ONLY(ocsp.timeout, FIELD_INT, 10),
-    SERVER_ONLY(stapling.enable, FIELD_INT, 0),
+    SERVER_ONLY(stapling.enable, FIELD_INT, SSL_STAPLING_OFF),
     SERVER_ONLY(stapling.force_url, FIELD_STRING, 0),
     SERVER_ONLY(stapling.time_skew, FIELD_INT, 300),
     SERVER_ONLY(stapling.max_age, FIELD_INT, -1),
@@ -137,7 +138,7 @@ static apr_array_header_t *append_arrays(apr_pool_t *p, apr_array_header_t *base
     return apr_array_append(p, base, add);
 }
 
-static void fields_merge(apr_pool_t *p, const field *f, void *base, void *add, void *result)
+static void fields_merge(apr_pool_t *p, const field *f, const void *base, const void *add, void *result)
 {
     for (; !is_last(f); f++) {
         switch (f->kind) {
@@ -245,6 +246,7 @@ void ssl_config_begin(apr_pool_t *p)
     global_config->sni_policy = SSL_SNI_SECURE;
     global_config->fips = SSL_UNSET;
     global_config->random_sources = apr_array_make(p, 4, sizeof(ssl_random_source));
+    global_config->policies = ssl_policy_builtins(p);
     global_config->pending = apr_hash_make(p);
 }
 
@@ -271,7 +273,8 @@ static void proxy_create(ssl_proxy_config *proxy)
     fields_create(proxy_fields, proxy);
 }
 
-static void proxy_merge(apr_pool_t *p, ssl_proxy_config *base, ssl_proxy_config *add, ssl_proxy_config *result)
+static void proxy_merge(apr_pool_t *p, const ssl_proxy_config *base, const ssl_proxy_config *add,
+                        ssl_proxy_config *result)
 {
     fields_merge(p, tls_fields, &base->tls, &add->tls, &result->tls);
     fields_merge(p, proxy_fields, base, add, result);
@@ -288,16 +291,29 @@ void *ssl_config_server_create(apr_pool_t *p, server_rec *s)
     return cfg;
 }
 
-void *ssl_config_server_merge(apr_pool_t *p, void *basev, void *addv)
+static ssl_server_config *merge_servers(apr_pool_t *p, const ssl_server_config *base, const ssl_server_config *add)
 {
-    ssl_server_config *base = basev, *add = addv, *cfg = apr_pcalloc(p, sizeof(*cfg));
+    ssl_server_config *cfg = apr_pcalloc(p, sizeof(*cfg));
 
     fields_merge(p, tls_fields, &base->tls, &add->tls, &cfg->tls);
     fields_merge(p, server_fields, base, add, cfg);
     proxy_merge(p, &base->proxy, &add->proxy, &cfg->proxy);
     cfg->defined_at = add->defined_at ? add->defined_at : base->defined_at;
     cfg->certs_at = add->certs_at ? add->certs_at : base->certs_at;
+    cfg->policy = add->policy ? add->policy : base->policy;
     return cfg;
+}
+
+ssl_server_config *ssl_config_with_policy(apr_pool_t *p, ssl_server_config *cfg)
+{
+    return cfg->defaults ? merge_servers(p, cfg->defaults, cfg) : cfg;
+}
+
+/* A policy stands beneath the directives of its own scope, so that their order
+ * within the scope does not matter, and above those of the scope outside. */
+void *ssl_config_server_merge(apr_pool_t *p, void *base, void *add)
+{
+    return merge_servers(p, ssl_config_with_policy(p, base), ssl_config_with_policy(p, add));
 }
 
 void *ssl_config_dir_create(apr_pool_t *p, char *path)
@@ -339,10 +355,16 @@ void ssl_config_complete(server_rec *s)
 {
     ssl_server_config *cfg = ssl_config_of(s);
 
+    if (cfg->defaults) { /* of the main server, which is merged with nothing */
+        *cfg = *ssl_config_with_policy(s->process->pconf, cfg);
+    }
     fields_complete(tls_fields, &cfg->tls);
     fields_complete(server_fields, cfg);
     fields_complete(tls_fields, &cfg->proxy.tls);
     fields_complete(proxy_fields, &cfg->proxy);
+    if (cfg->stapling.enable == SSL_STAPLING_IF_CACHE) {
+        cfg->stapling.enable = ssl_global()->stapling_cache ? SSL_STAPLING_ON : SSL_STAPLING_OFF;
+    }
 }
 
 const char *ssl_config_place(cmd_parms *cmd)
@@ -355,10 +377,11 @@ int ssl_is_key_uri(const char *id)
     return ap_cstr_casecmpn(id, "pkcs11:", sizeof("pkcs11:") - 1) == 0;
 }
 
-/* The shortest leading part of PATH that cannot be entered or found. */
+/* The shortest leading part of PATH that cannot be found, or the directory that
+ * does not let it be looked for; why, in *WHY. */
 static const char *faulty_part(apr_pool_t *p, const char *path, apr_status_t *why)
 {
-    const char *slash = path;
+    const char *slash = path, *above = "/";
     apr_finfo_t info;
 
     while ((slash = strchr(slash + 1, '/')) != NULL) {
@@ -366,10 +389,12 @@ static const char *faulty_part(apr_pool_t *p, const char *path, apr_status_t *wh
 
         *why = apr_stat(&info, part, APR_FINFO_TYPE, p);
         if (*why != APR_SUCCESS && *why != APR_INCOMPLETE) {
-            return part;
+            return APR_STATUS_IS_EACCES(*why) ? above : part;
         }
+        above = part;
     }
-    return path;
+    *why = apr_stat(&info, path, APR_FINFO_TYPE, p);
+    return APR_STATUS_IS_EACCES(*why) ? above : path;
 }
 
 const char *ssl_path_problem(apr_pool_t *p, const char *path, int directory)
@@ -383,6 +408,9 @@ const char *ssl_path_problem(apr_pool_t *p, const char *path, int directory)
 
         apr_strerror(why, reason, sizeof(reason));
         part = faulty_part(p, path, &why);
+        if (APR_STATUS_IS_EACCES(why)) {
+            return apr_psprintf(p, "%s: the directory '%s' cannot be passed (no x permission)", reason, part);
+        }
         return strcmp(part, path) == 0 ? apr_pstrdup(p, reason)
                                        : apr_psprintf(p, "%s, because of '%s'", reason, part);
     }

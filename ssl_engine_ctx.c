@@ -7,10 +7,13 @@
  * each graceful restart only build what has changed.  It therefore knows no
  * server_rec: callbacks find theirs through the connection.
  */
+#include "ssl_confcmd.h"
 #include "ssl_conn.h"
 #include "ssl_ctx.h"
+#include "ssl_keylog.h"
 #include "ssl_log.h"
 #include "ssl_scache.h"
+#include "ssl_srp.h"
 #include "ssl_ticket.h"
 #include "ssl_verify.h"
 #include "mod_ssl_openssl.h"
@@ -18,7 +21,10 @@
 #include "apr_optional_hooks.h"
 #include "http_main.h"
 
+#include <openssl/dh.h>
+
 #define CACHE_KEY "mod_ssl:contexts"
+#define EXTRAS_KEY "mod_ssl:extras"
 
 /** A kept SSL_CTX.  Allocated by malloc: entries come and go for the life of the process. */
 typedef struct kept_ctx {
@@ -43,6 +49,36 @@ apr_hash_t *ssl_kept_hash(const char *name)
 static apr_hash_t *kept_contexts(void)
 {
     return ssl_kept_hash(CACHE_KEY);
+}
+
+ssl_ctx_extras *ssl_ctx_extras_of(SSL_CTX *ctx)
+{
+    return apr_hash_get(ssl_kept_hash(EXTRAS_KEY), &ctx, sizeof(ctx));
+}
+
+ssl_ctx_extras *ssl_ctx_extras_make(SSL_CTX *ctx)
+{
+    ssl_ctx_extras *extras = ssl_ctx_extras_of(ctx);
+
+    if (!extras) {
+        extras = ap_malloc(sizeof(*extras));
+        *extras = (ssl_ctx_extras){ .ctx = ctx };
+        apr_hash_set(ssl_kept_hash(EXTRAS_KEY), &extras->ctx, sizeof(extras->ctx), extras);
+    }
+    return extras;
+}
+
+static void ctx_free(SSL_CTX *ctx)
+{
+    ssl_ctx_extras *extras = ssl_ctx_extras_of(ctx);
+
+    if (extras) {
+        apr_hash_set(ssl_kept_hash(EXTRAS_KEY), &extras->ctx, sizeof(extras->ctx), NULL);
+        ssl_srp_free(extras->srp_users);
+        free(extras->groups);
+        free(extras);
+    }
+    SSL_CTX_free(ctx);
 }
 
 static apr_status_t fail(ssl_ctx_build *b, const char *message)
@@ -108,8 +144,16 @@ static void set_options(ssl_ctx_build *b)
     }
     /* Records go through brigades that may move. */
     SSL_CTX_set_mode(b->ctx, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-    /* A ticket that nothing could resume is not worth its bytes. */
-    SSL_CTX_set_num_tickets(b->ctx, cfg->session_tickets || ssl_global()->session_cache ? (size_t)cfg->num_tickets : 0);
+    SSL_CTX_set_num_tickets(b->ctx, (size_t)cfg->num_tickets);
+}
+
+/* A TLS 1.3 ticket that nothing could resume is not worth its bytes. */
+static apr_status_t drop_useless_tickets(ssl_ctx_build *b)
+{
+    if (!b->cfg->session_tickets && (SSL_CTX_get_options(b->ctx) & SSL_OP_NO_TICKET) && !ssl_global()->session_cache) {
+        SSL_CTX_set_num_tickets(b->ctx, 0);
+    }
+    return APR_SUCCESS;
 }
 
 static apr_status_t set_ciphers(ssl_ctx_build *b)
@@ -127,57 +171,47 @@ static apr_status_t set_ciphers(ssl_ctx_build *b)
     return APR_SUCCESS;
 }
 
-/* --- SSLOpenSSLConfCmd ------------------------------------------------------ */
-
-static int run_conf_cmd(ssl_ctx_build *b, SSL_CONF_CTX *conf, const ssl_conf_cmd *cmd)
+static EVP_PKEY *ffdhe2048(void)
 {
-    int rv = SSL_CONF_cmd(conf, cmd->name, cmd->value);
+    EVP_PKEY_CTX *maker = EVP_PKEY_CTX_new_from_name(NULL, "DH", NULL);
+    EVP_PKEY *params = NULL;
 
-    if (rv > 0) {
-        if (ap_cstr_casecmp(cmd->name, "DHParameters") == 0) {
-            SSL_CTX_set_dh_auto(b->ctx, 0); /* or OpenSSL would go on choosing them itself */
-        }
-        return 1;
+    if (maker && EVP_PKEY_paramgen_init(maker) == 1 && EVP_PKEY_CTX_set_dh_nid(maker, NID_ffdhe2048) == 1) {
+        EVP_PKEY_paramgen(maker, &params);
     }
-    ap_log_error(APLOG_MARK, APLOG_EMERG, 0, b->server,
-                 APLOGNO(02407) "%s: SSLOpenSSLConfCmd \"%s %s\" failed: %s", b->id, cmd->name, cmd->value,
-                 rv == -2 ? "OpenSSL does not know this command for a server" :
-                 rv == -3 ? "it needs a value" : "OpenSSL does not accept this value");
-    ssl_log_queue(APLOG_MARK, APLOG_EMERG, b->server);
-    return 0;
+    EVP_PKEY_CTX_free(maker);
+    return params;
 }
 
-static apr_status_t run_conf_cmds(ssl_ctx_build *b)
+/* As strong as the certificate's key, unless a policy says otherwise. What the
+ * security level forbids is left to OpenSSL's choice, which obeys that. */
+static apr_status_t set_dh(ssl_ctx_build *b)
 {
-    apr_array_header_t *cmds = b->cfg->conf_cmds;
-    SSL_CONF_CTX *conf;
-    int i, ok = 1;
+    EVP_PKEY *params = b->cfg->dh_bits == 2048 ? ffdhe2048() : NULL;
 
-    if (!cmds) {
-        return APR_SUCCESS;
+    SSL_CTX_set_dh_auto(b->ctx, b->cfg->dh_bits == 1024 ? 2 : 1);
+    if (params && SSL_CTX_set0_tmp_dh_pkey(b->ctx, params) == 1) {
+        SSL_CTX_set_dh_auto(b->ctx, 0);
+        params = NULL;
     }
-    conf = SSL_CONF_CTX_new();
-    SSL_CONF_CTX_set_flags(conf, SSL_CONF_FLAG_FILE | SSL_CONF_FLAG_SERVER | SSL_CONF_FLAG_CERTIFICATE |
-                                     SSL_CONF_FLAG_SHOW_ERRORS);
-    SSL_CONF_CTX_set_ssl_ctx(conf, b->ctx);
-    for (i = 0; ok && i < cmds->nelts; i++) {
-        ok = run_conf_cmd(b, conf, &APR_ARRAY_IDX(cmds, i, ssl_conf_cmd));
-    }
-    if (ok && !SSL_CONF_CTX_finish(conf)) {
-        fail(b, APLOGNO(02547) "SSLOpenSSLConfCmd: the commands together do not make a valid configuration");
-        ok = 0;
-    }
-    SSL_CONF_CTX_free(conf);
-    return ok ? APR_SUCCESS : APR_EGENERAL;
+    EVP_PKEY_free(params);
+    ERR_clear_error();
+    return APR_SUCCESS;
 }
 
 /* --- the whole -------------------------------------------------------------- */
 
 static apr_status_t check_has_cert(ssl_ctx_build *b)
 {
-    if (SSL_CTX_get0_certificate(b->ctx) || (b->cfg->cert_files && b->cfg->cert_files->nelts)) {
+    if (ssl_global()->reporting || SSL_CTX_check_private_key(b->ctx)) {
+        ERR_clear_error();
         return APR_SUCCESS;
     }
+    if (SSL_CTX_get0_certificate(b->ctx) || (b->cfg->cert_files && b->cfg->cert_files->nelts)) {
+        return fail(b, APLOGNO(02572) "Failed to configure at least one certificate and key: SSLOpenSSLConfCmd "
+                       "Certificate and PrivateKey only work as a pair");
+    }
+    ERR_clear_error();
     ap_log_error(APLOG_MARK, APLOG_EMERG, 0, b->server,
                  APLOGNO(02572) "Failed to configure at least one certificate and key for %s: SSLEngine is on (%s), "
                  "but no SSLCertificateFile applies", b->id, b->cfg->defined_at ? b->cfg->defined_at : "inherited");
@@ -192,15 +226,17 @@ static void set_callbacks(SSL_CTX *ctx, const ssl_server_config *cfg)
     SSL_CTX_set_alpn_select_cb(ctx, ssl_sni_alpn_select, NULL);
     SSL_CTX_set_info_callback(ctx, ssl_log_info_callback);
     SSL_CTX_set_verify(ctx, SSL_CTX_get_verify_mode(ctx), ssl_verify_callback);
+    ssl_srp_set_callback(ctx);
+    ssl_keylog_setup(ctx);
     ssl_ticket_setup(ctx);
     ssl_scache_setup(ctx, cfg->session_timeout);
 }
 
-static apr_status_t build(ssl_ctx_build *b)
+static apr_status_t make_ctx(ssl_ctx_build *b)
 {
     static apr_status_t (*const steps[])(ssl_ctx_build *) = {
-        set_protocols, set_ciphers, ssl_verify_setup, ssl_certs_load, run_conf_cmds, check_has_cert,
-        ssl_chain_complete
+        set_protocols, set_ciphers, set_dh, ssl_verify_setup, ssl_certs_use, ssl_srp_load, ssl_confcmd_run,
+        drop_useless_tickets, check_has_cert, ssl_chain_complete
     };
     size_t i;
 
@@ -210,10 +246,9 @@ static apr_status_t build(ssl_ctx_build *b)
         return fail(b, "OpenSSL cannot make an SSL_CTX");
     }
     set_options(b);
-    SSL_CTX_set_dh_auto(b->ctx, 1);
     for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
         if (steps[i](b) != APR_SUCCESS) {
-            SSL_CTX_free(b->ctx);
+            ctx_free(b->ctx);
             b->ctx = NULL;
             return APR_EGENERAL;
         }
@@ -221,10 +256,28 @@ static apr_status_t build(ssl_ctx_build *b)
     return APR_SUCCESS;
 }
 
+static apr_status_t build(ssl_ctx_build *b)
+{
+    apr_status_t rv = ssl_certs_read(b);
+
+    if (rv == APR_SUCCESS) {
+        rv = make_ctx(b);
+    }
+    ssl_certs_release(b);
+    return rv;
+}
+
 /* Files below a directory of CAs or CRLs are not all looked at here: such
  * settings are built anew each time. */
 static int may_be_kept(const ssl_server_config *cfg)
 {
+    int i;
+
+    for (i = 0; cfg->conf_cmds && i < cfg->conf_cmds->nelts; i++) {
+        if (APR_ARRAY_IDX(cfg->conf_cmds, i, ssl_conf_cmd).type == SSL_CONF_TYPE_DIR) {
+            return 0;
+        }
+    }
     return !cfg->tls.ca_path && !cfg->tls.crl_path && !cfg->ca_dn_path && !apr_optional_hook_get("init_server");
 }
 
@@ -242,7 +295,7 @@ static void keep(const char *signature, SSL_CTX *ctx)
 /* An SSL_CTX that can't be kept is freed with the configuration that made it. */
 static apr_status_t free_ctx(void *ctx)
 {
-    SSL_CTX_free(ctx);
+    ctx_free(ctx);
     return APR_SUCCESS;
 }
 
@@ -254,7 +307,8 @@ SSL_CTX *ssl_ctx_for_server(server_rec *s, const char *id, apr_pool_t *ptemp)
 
     if (may_be_kept(b.cfg)) {
         signature = apr_pstrcat(ptemp, ssl_config_signature(ptemp, b.cfg),
-                                ssl_global()->session_cache ? "\ncache" : "\nno cache", NULL);
+                                ssl_global()->session_cache ? "\ncache" : "\nno cache",
+                                ssl_global()->fips == 1 ? "\nfips" : "", NULL);
         found = apr_hash_get(kept_contexts(), signature, APR_HASH_KEY_STRING);
     }
     if (found) {
@@ -280,7 +334,7 @@ SSL_CTX *ssl_ctx_for_server(server_rec *s, const char *id, apr_pool_t *ptemp)
 static void forget(apr_hash_t *all, kept_ctx *entry)
 {
     apr_hash_set(all, entry->signature, APR_HASH_KEY_STRING, NULL);
-    SSL_CTX_free(entry->ctx);
+    ctx_free(entry->ctx);
     free(entry->signature);
     free(entry);
 }

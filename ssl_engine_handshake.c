@@ -8,6 +8,8 @@
 #include "ssl_ctx.h"
 #include "ssl_filter.h"
 #include "ssl_log.h"
+#include "ssl_rand.h"
+#include "ssl_srp.h"
 #include "ssl_verify.h"
 #include "mod_ssl_openssl.h"
 
@@ -66,6 +68,13 @@ static void copy_settings(SSL *ssl, SSL_CTX *ctx)
     SSL_set_mode(ssl, SSL_CTX_get_mode(ctx));
 }
 
+static int has_srp(server_rec *s)
+{
+    const ssl_host *host = ssl_config_of(s)->host;
+
+    return host && host->extras && host->extras->srp_users;
+}
+
 int ssl_conn_bind_host(ssl_conn *conn, server_rec *s)
 {
     ssl_host *host = ssl_config_of(s)->host;
@@ -78,6 +87,9 @@ int ssl_conn_bind_host(ssl_conn *conn, server_rec *s)
             return -1;
         }
         copy_settings(conn->ssl, host->ctx);
+        if (!ssl_srp_follow(conn->ssl, has_srp(conn->c->base_server))) {
+            return -1;
+        }
     }
     conn->service_unavailable = host->fallback_cert ? 1 : 0;
     return SSL_set_session_id_context(conn->ssl, host->session_id_context, sizeof(host->session_id_context)) == 1 ? 0
@@ -127,6 +139,7 @@ int ssl_conn_pre_connection(conn_rec *c, void *csd)
     conn->c = c;
     conn->server = conn->sni_server = c->base_server;
     ERR_clear_error();
+    ssl_rand_connect();
     ssl_io_add(conn);
     if (!make_ssl(conn)) {
         c->aborted = 1;
@@ -212,6 +225,7 @@ static apr_status_t protocol_failed(ssl_conn *conn, const char *what)
 {
     ap_log_cerror(APLOG_MARK, APLOG_INFO, 0, conn->c, APLOGNO(02008) "SSL library error in %s (server %s)", what,
                   ssl_server_id(conn->c->pool, conn->server));
+    ssl_explain_failure(conn);
     ssl_log_queue_conn(APLOG_MARK, APLOG_INFO, conn->c);
     ssl_transport_send(conn->transport, 1);
     ssl_conn_abort(conn, APR_ECONNABORTED);

@@ -3,13 +3,17 @@
  * ssl_engine_init.c - post_config and child_init: from records of directives
  * to virtual hosts that can serve.
  */
+#include "ssl_check.h"
 #include "ssl_conn.h"
 #include "ssl_ctx.h"
 #include "ssl_filter.h"
+#include "ssl_keylog.h"
 #include "ssl_log.h"
 #include "ssl_pphrase.h"
+#include "ssl_rand.h"
 #include "ssl_scache.h"
 #include "ssl_ticket.h"
+#include "ssl_token.h"
 #include "mod_ssl_openssl.h"
 
 #include "ap_mpm.h"
@@ -49,7 +53,9 @@ static apr_status_t enable_fips(server_rec *s)
     if (ssl_global()->fips != 1 || EVP_default_properties_is_fips_enabled(NULL)) {
         return APR_SUCCESS;
     }
-    if (!OSSL_PROVIDER_load(NULL, "fips") || !EVP_default_properties_enable_fips(NULL, 1)) {
+    /* A provider that is loaded by name takes the place of the default one, which also reads PEM files; so does `base`. */
+    if ((!OSSL_PROVIDER_available(NULL, "fips") && !OSSL_PROVIDER_load(NULL, "fips")) ||
+        (!OSSL_PROVIDER_available(NULL, "base") && !OSSL_PROVIDER_load(NULL, "base")) || !EVP_default_properties_enable_fips(NULL, 1)) {
         ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s,
                      APLOGNO(01885) "SSLFIPS on: OpenSSL's FIPS provider cannot be used: is it installed and named in "
                      "OpenSSL's configuration file?");
@@ -158,12 +164,18 @@ static apr_status_t make_host(server_rec *s, apr_pool_t *p, apr_pool_t *ptemp)
     host->server = s;
     host->id = ssl_server_id(p, s);
     ap_log_error(APLOG_MARK, APLOG_INFO, 0, s, APLOGNO(01914) "Configuring server %s for SSL protocol", host->id);
-    host->fallback_cert = add_foreign_certs(s, p);
-    host->ticket_keys = ssl_ticket_keys_for(s, host->id, cfg->ticket_key_files, p);
-    host->ctx = host->ticket_keys ? ssl_ctx_for_server(s, host->id, ptemp) : NULL;
+    if (!ssl_global()->reporting) { /* other modules are not ready to be asked then */
+        host->fallback_cert = add_foreign_certs(s, p);
+        host->ticket_keys = ssl_ticket_keys_for(s, host->id, cfg->ticket_key_files, p);
+        if (!host->ticket_keys) {
+            return APR_EGENERAL;
+        }
+    }
+    host->ctx = ssl_ctx_for_server(s, host->id, ptemp);
     if (!host->ctx) {
         return APR_EGENERAL;
     }
+    host->extras = ssl_ctx_extras_of(host->ctx);
     make_session_id_context(host, ptemp);
     cfg->host = host;
     return APR_SUCCESS;
@@ -206,32 +218,65 @@ static apr_status_t make_hosts(server_rec *main_server, apr_pool_t *p, apr_pool_
     return rv == APR_SUCCESS ? show_hosts(main_server, p) : rv;
 }
 
+void ssl_init_for_report(server_rec *main_server, apr_pool_t *p)
+{
+    server_rec *s;
+
+    ssl_global()->reporting = 1;
+    enable_fips(main_server);
+    inherit_protocols(main_server, p);
+    for (s = main_server; s; s = s->next) {
+        ssl_config_complete(s);
+        if (ssl_config_of(s)->engine == 1) {
+            make_host(s, p, p); /* a host that fails does not keep the others from being shown */
+        }
+    }
+    ssl_ctx_sweep(p, p);
+}
+
 /* --- hooks -------------------------------------------------------------------------- */
 
-int ssl_init_module(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
+/* FOR_GOOD: this is not the first of the two readings at start. */
+static apr_status_t set_up(server_rec *s, apr_pool_t *p, apr_pool_t *ptemp, int for_good)
 {
-    apr_status_t rv;
+    apr_status_t rv = ssl_rand_startup(s, ptemp);
 
-    (void)plog;
-    ssl_transport_init(p);
-    rv = enable_fips(s);
+    if (rv == APR_SUCCESS) {
+        rv = enable_fips(s);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = ssl_token_use_device(s);
+    }
     if (rv == APR_SUCCESS) {
         rv = ssl_ticket_init(s, p);
     }
-    if (rv == APR_SUCCESS && ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_CREATE_PRE_CONFIG) {
+    if (rv == APR_SUCCESS) {
+        rv = ssl_keylog_open(s, p);
+    }
+    if (rv == APR_SUCCESS && for_good) {
         rv = ssl_scache_init(s, p);
     }
     if (rv == APR_SUCCESS) {
         rv = make_hosts(s, p, ptemp);
     }
     ssl_pphrase_forget();
-    if (rv != APR_SUCCESS) {
+    return rv;
+}
+
+int ssl_init_module(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
+{
+    int for_good = ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_CREATE_PRE_CONFIG;
+
+    (void)plog;
+    ssl_transport_init(p);
+    if (set_up(s, p, ptemp, for_good) != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s, APLOGNO(02312) "Fatal error initialising mod_ssl, exiting.");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     ssl_ctx_sweep(p, ptemp);
-    if (ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_CREATE_PRE_CONFIG) {
+    if (for_good) {
         ssl_sni_index_build(s, p, ptemp);
+        ssl_check_all(s, ptemp);
         say_pending(s, ptemp);
     }
     ap_add_version_component(p, SSL_MODULE_VERSION);
@@ -243,5 +288,6 @@ int ssl_init_module(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, server_r
 
 void ssl_init_child(apr_pool_t *p, server_rec *s)
 {
+    ssl_rand_child(s, p);
     ssl_scache_init_child(s, p);
 }

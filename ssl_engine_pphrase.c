@@ -19,6 +19,7 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/ui.h>
 
 #include "apr_file_info.h"
 #include "apr_portable.h"
@@ -27,6 +28,7 @@
 
 #include "ssl_log.h"
 #include "ssl_pphrase.h"
+#include "ssl_token.h"
 
 #define KEPT_KEYS "mod_ssl:keys"
 #define RETRIES 5 /* after the first wrong phrase */
@@ -35,6 +37,7 @@
 /** A pass phrase.  Allocated by malloc, so that wiping one copy wipes it. */
 typedef struct phrase {
     struct phrase *next;
+    const char *question; /**< of a token: this PIN answers nothing else, see question_of(); NULL: for files */
     char text[PEM_BUFSIZE];
 } phrase;
 
@@ -65,9 +68,10 @@ typedef struct dialog_kind {
 struct dialog {
     ssl_ctx_build *b;
     const dialog_kind *kind;
-    const char *path;   /**< of the key */
+    const char *path;   /**< of the key; or a token's URI */
+    const char *need;   /**< why there is a dialog, in words */
     const char *host;   /**< "servername:port" as programs have always been told it */
-    int index;          /**< of the key among its host's */
+    int index;          /**< of the key among its host's; -1: the token's PIN is wanted */
     const char *source; /**< where phrases come from, in words */
     int in, out;        /**< descriptors; out is -1 if nobody listens */
     int owns_fd;        /**< in is to be closed */
@@ -76,7 +80,7 @@ struct dialog {
     enum { SILENT, WRONG } failure;
 };
 
-static phrase *known_phrases; /* that decrypted a key in this post_config */
+static phrase *known_phrases; /* that opened a key or token in this post_config */
 
 /* --- pass phrases ------------------------------------------------------------ */
 
@@ -115,9 +119,13 @@ static void remember(phrase *ph, apr_pool_t *p)
 
 static EVP_PKEY *decrypt(const char *path, phrase *ph)
 {
-    BIO *bio = BIO_new_file(path, "rb");
+    BIO *bio = ssl_certs_open(path);
     EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, NULL, ph->text) : NULL;
 
+    if (bio && !key) {
+        (void)BIO_reset(bio);
+        key = d2i_PKCS8PrivateKey_bio(bio, NULL, NULL, ph->text);
+    }
     BIO_free(bio);
     ERR_clear_error();
     return key;
@@ -129,7 +137,7 @@ static EVP_PKEY *decrypt_with_known(const char *path)
     phrase *ph;
 
     for (ph = known_phrases; ph && !key; ph = ph->next) {
-        key = decrypt(path, ph);
+        key = ph->question ? NULL : decrypt(path, ph);
     }
     return key;
 }
@@ -348,8 +356,8 @@ static int open_terminal(dialog *d, const char *unused)
     }
     if (d->in < 0) {
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, d->b->server,
-                     APLOGNO(02578) "%s: the private key in '%s' is encrypted and was introduced or changed since the "
-                     "start, but there is no terminal to ask for its pass phrase", d->host, d->path);
+                     APLOGNO(02578) "%s: %s; it was introduced or changed since the start, but there is no terminal "
+                     "to ask at", d->host, d->need);
     }
     return d->in >= 0;
 }
@@ -379,8 +387,8 @@ static int start_program(dialog *d, const char *const *argv)
     }
     if (rv != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_ERR, rv, d->b->server,
-                     APLOGNO(02578) "%s: the private key in '%s' is encrypted, and the program '%s' of "
-                     "SSLPassPhraseDialog cannot be run", d->host, d->path, argv[0]);
+                     APLOGNO(02578) "%s: %s, and the program '%s' of SSLPassPhraseDialog cannot be run", d->host,
+                     d->need, argv[0]);
         return 0;
     }
     d->program = program;
@@ -413,7 +421,7 @@ static const char *key_type(dialog *d)
 
 static int open_exec(dialog *d, const char *arg)
 {
-    const char *argv[] = { arg, d->host, key_type(d), NULL };
+    const char *argv[] = { arg, d->host, d->index >= 0 ? key_type(d) : NULL, NULL };
 
     ap_log_error(APLOG_MARK, APLOG_INFO, 0, d->b->server,
                  APLOGNO(01969) "Init: Requesting pass phrase from dialog filter program (%s)", arg);
@@ -480,10 +488,11 @@ static void greet(dialog *d)
 {
     if (!known_phrases) {
         say(d, apr_psprintf(d->b->p, "%s mod_ssl (Pass Phrase Dialog)\n"
-                                     "Encrypted private keys are configured: each is opened by its pass phrase.\n",
+                                     "Private keys are configured that only a pass phrase or PIN opens.\n",
                             AP_SERVER_BASEVERSION));
     }
-    say(d, apr_psprintf(d->b->p, "\nPrivate key %s:%d (%s)\n", d->host, d->index, d->path));
+    say(d, d->index >= 0 ? apr_psprintf(d->b->p, "\nPrivate key %s:%d (%s)\n", d->host, d->index, d->path) :
+                           apr_psprintf(d->b->p, "\nPrivate key %s (%s)\n", d->host, d->path));
 }
 
 static void complain(dialog *d, const phrase *ph, int retries)
@@ -523,8 +532,7 @@ static void log_failure(dialog *d)
 {
     if (d->failure == SILENT) {
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, d->b->server,
-                     APLOGNO(02578) "%s: the private key in '%s' is encrypted, and no pass phrase came from %s%s",
-                     d->host, d->path, d->source, d->fate);
+                     APLOGNO(02578) "%s: %s, and no pass phrase came from %s%s", d->host, d->need, d->source, d->fate);
     }
     else {
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, d->b->server,
@@ -555,15 +563,31 @@ static const char *dialog_host(ssl_ctx_build *b)
     return apr_psprintf(b->p, "%s:%u", s->server_hostname ? s->server_hostname : "", s->port ? s->port : 443u);
 }
 
-static EVP_PKEY *ask(ssl_ctx_build *b, const char *path)
+/* Who is to be asked about the object PATH, for this NEED. */
+static dialog dialog_about(ssl_ctx_build *b, const char *path, int index, const char *need)
 {
     const char *directive = ssl_global()->pass_phrase_dialog ? ssl_global()->pass_phrase_dialog : "builtin";
-    dialog d = { .b = b, .path = path, .host = dialog_host(b), .index = index_of(b, path), .in = -1, .out = -1,
+    dialog d = { .b = b, .path = path, .host = dialog_host(b), .index = index, .need = need, .in = -1, .out = -1,
                  .kind = kind_of(directive), .source = "", .fate = "" };
+
+    return d;
+}
+
+static int open_dialog(dialog *d)
+{
+    const char *directive = ssl_global()->pass_phrase_dialog;
+
+    return d->kind->open(d, directive ? directive + strlen(d->kind->prefix) : "");
+}
+
+static EVP_PKEY *ask(ssl_ctx_build *b, const char *path)
+{
+    dialog d = dialog_about(b, path, index_of(b, path),
+                            apr_psprintf(b->p, "the private key in '%s' is encrypted", path));
     EVP_PKEY *key;
     phrase *ph;
 
-    if (!d.kind->open(&d, directive + strlen(d.kind->prefix))) {
+    if (!open_dialog(&d)) {
         return NULL;
     }
     ph = ap_calloc(1, sizeof(*ph));
@@ -578,6 +602,144 @@ static EVP_PKEY *ask(ssl_ctx_build *b, const char *path)
     log_failure(&d);
     phrase_free(ph);
     return NULL;
+}
+
+/* --- PINs --------------------------------------------------------------------------------------- */
+
+/* PROMPT and the URI but for what tells objects of a token apart: prompts need not name the token. */
+static const char *question_of(ssl_pphrase_pin *pin, const char *prompt)
+{
+    const char *question = prompt;
+    char *uri = apr_pstrdup(pin->b->p, pin->uri + strlen("pkcs11:")), *part, *state;
+
+    uri[strcspn(uri, "?")] = '\0';
+    for (part = apr_strtok(uri, ";", &state); part; part = apr_strtok(NULL, ";", &state)) {
+        if (strncmp(part, "object=", 7) != 0 && strncmp(part, "id=", 3) != 0 && strncmp(part, "type=", 5) != 0) {
+            question = apr_pstrcat(pin->b->p, question, "\n", part, NULL);
+        }
+    }
+    return question;
+}
+
+/* The dialog about a PIN: one question, as each wrong answer brings a token nearer to being locked. */
+static phrase *ask_pin(ssl_pphrase_pin *pin, const char *prompt)
+{
+    dialog d = dialog_about(pin->b, pin->uri, -1,
+                            apr_psprintf(pin->b->p, "the token of '%s' wants its PIN", pin->uri));
+    phrase *ph;
+    int got;
+
+    if (!open_dialog(&d)) {
+        return NULL;
+    }
+    ph = ap_calloc(1, sizeof(*ph));
+    ph->question = question_of(pin, prompt);
+    greet(&d);
+    say(&d, pin->notes);
+    say(&d, prompt);
+    got = read_phrase(&d, ph) && ph->text[0];
+    close_dialog(&d);
+    if (got) {
+        pin->story = apr_psprintf(pin->b->p, "; its PIN came from %s%s", d.source, d.fate);
+        return ph;
+    }
+    d.failure = SILENT;
+    log_failure(&d);
+    phrase_free(ph);
+    return NULL;
+}
+
+static const phrase *known_pin(const char *question)
+{
+    const phrase *ph = known_phrases;
+
+    while (ph && (!ph->question || strcmp(ph->question, question) != 0)) {
+        ph = ph->next;
+    }
+    return ph;
+}
+
+/* What comes with the question: a token may warn that this try is the last one. */
+static int write_pin_ui(UI *ui, UI_STRING *string)
+{
+    ssl_pphrase_pin *pin = UI_get0_user_data(ui);
+    enum UI_string_types type = UI_get_string_type(string);
+
+    if (type == UIT_INFO || type == UIT_ERROR) {
+        const char *text = UI_get0_output_string(string);
+
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, pin->b->server, "%s: the token of '%s' says: %s", pin->b->id,
+                     pin->uri, text);
+        pin->notes = apr_pstrcat(pin->b->p, pin->notes, text, "\n", NULL);
+    }
+    return 1;
+}
+
+static int read_pin_ui(UI *ui, UI_STRING *string)
+{
+    ssl_pphrase_pin *pin = UI_get0_user_data(ui);
+    const phrase *ph;
+
+    if (UI_get_string_type(string) != UIT_PROMPT) {
+        return 1;
+    }
+    if (pin->kept) {
+        pin->refused = 1;
+        return 0;
+    }
+    ph = known_pin(question_of(pin, UI_get0_output_string(string)));
+    if (!ph && !pin->phrase && !ssl_global()->reporting) {
+        ph = pin->phrase = ask_pin(pin, UI_get0_output_string(string));
+    }
+    pin->asked = ph != NULL;
+    return ph && UI_set_result(ui, string, ph->text) >= 0;
+}
+
+void ssl_pphrase_pin_begin(ssl_pphrase_pin *pin, ssl_ctx_build *b, const char *uri)
+{
+    memset(pin, 0, sizeof(*pin));
+    pin->b = b;
+    pin->uri = ssl_token_shown(b->p, uri);
+    pin->story = pin->notes = "";
+    pin->method = UI_create_method("SSLPassPhraseDialog");
+    UI_method_set_writer(pin->method, write_pin_ui);
+    UI_method_set_reader(pin->method, read_pin_ui);
+}
+
+void ssl_pphrase_pin_begin_for_key(ssl_pphrase_pin *pin, ssl_ctx_build *b, const char *uri)
+{
+    kept_key *kept;
+
+    ssl_pphrase_pin_begin(pin, b, uri);
+    kept = apr_hash_get(kept_keys(), pin->uri, APR_HASH_KEY_STRING);
+    pin->kept = kept ? kept->key : NULL;
+}
+
+void ssl_pphrase_pin_end(ssl_pphrase_pin *pin, int worked)
+{
+    UI_destroy_method(pin->method);
+    if (pin->phrase && worked) {
+        remember(pin->phrase, pin->b->p);
+    }
+    else if (pin->phrase) {
+        phrase_free(pin->phrase);
+    }
+}
+
+EVP_PKEY *ssl_pphrase_pin_end_for_key(ssl_pphrase_pin *pin, EVP_PKEY *key)
+{
+    static const file_stamp none;
+
+    if (key && pin->asked) {
+        keep(pin->uri, &none, key);
+    }
+    ssl_pphrase_pin_end(pin, key != NULL);
+    if (key || !pin->refused) {
+        return key;
+    }
+    ap_log_error(APLOG_MARK, APLOG_INFO, 0, pin->b->server,
+                 APLOGNO(02575) "Reusing existing private key from %s on restart", pin->uri);
+    return reference(pin->kept);
 }
 
 /* --- the whole -------------------------------------------------------------------------------- */

@@ -11,9 +11,11 @@
  * The choice is made when the ClientHello arrives, before OpenSSL looks at the
  * protocol version, ciphers or sessions, so that all of them follow the host.
  */
+#include "ssl_confcmd.h"
 #include "ssl_conn.h"
 #include "ssl_ctx.h"
 #include "ssl_filter.h"
+#include "ssl_log.h"
 
 #include "ap_listen.h"
 #include "http_ssl.h"
@@ -374,9 +376,11 @@ int ssl_sni_client_hello(SSL *ssl, int *alert, void *arg)
     if (conn->state >= SSL_CONN_ESTABLISHED) {
         return SSL_CLIENT_HELLO_SUCCESS; /* a renegotiation stays in its virtual host */
     }
+    ssl_explain_note_hello(conn, ssl);
     conn->sni = hello_server_name(ssl, conn->c->pool);
     choose_host(conn);
-    if (ssl_conn_bind_host(conn, conn->server) != 0 || (hello_is_acme(ssl) && !answer_acme(conn))) {
+    if (ssl_conn_bind_host(conn, conn->server) != 0 ||
+        !ssl_confcmd_use_groups(ssl, ssl_config_of(conn->server)->host) || (hello_is_acme(ssl) && !answer_acme(conn))) {
         *alert = SSL_AD_INTERNAL_ERROR;
         return SSL_CLIENT_HELLO_ERROR;
     }

@@ -3,17 +3,54 @@
  * ssl_engine_verify.c - client certificates: what they are checked against,
  * and the last word on each.
  */
+#include "ssl_check.h"
 #include "ssl_conn.h"
 #include "ssl_ctx.h"
 #include "ssl_log.h"
 #include "ssl_verify.h"
 #include "ssl_x509.h"
 
+#include <unistd.h>
+
 static apr_status_t fail(ssl_ctx_build *b, const char *directive, const char *path)
 {
+    const char *problem = ssl_path_problem(b->p, path, ap_is_directory(b->p, path));
+
+    if (!problem && access(path, R_OK) != 0) {
+        problem = apr_pstrdup(b->p, strerror(errno));
+    }
     ap_log_error(APLOG_MARK, APLOG_EMERG, 0, b->server, "%s: %s: nothing usable in '%s': %s", b->id, directive, path,
-                 ssl_log_reason(b->p));
+                 problem ? problem : ssl_log_reason(b->p));
     ssl_log_queue(APLOG_MARK, APLOG_EMERG, b->server);
+    return APR_EGENERAL;
+}
+
+/* A server may start without the names; whom it trusts is another matter. */
+static int unreadable_dn_file(ssl_ctx_build *b, const char *file)
+{
+    apr_file_t *opened;
+    apr_status_t rv = apr_file_open(&opened, file, APR_READ, APR_OS_DEFAULT, b->p);
+
+    if (rv == APR_SUCCESS) {
+        apr_file_close(opened);
+        return 0;
+    }
+    ap_log_error(APLOG_MARK, APLOG_ERR, rv, b->server,
+                 "%s: SSLCADNRequestFile: cannot read '%s': clients are told no names from it", b->id, file);
+    return 1;
+}
+
+/* PATH: the directory that had none, or NULL; what is wrong in it is logged, too. */
+static apr_status_t no_cas(ssl_ctx_build *b, int own, const char *path)
+{
+    if (path) {
+        ssl_check_hash_directory(b->server, own ? "SSLCADNRequestPath" : "SSLCACertificatePath", path,
+                                 own ? SSL_DIR_NAMES : SSL_DIR_CERTS, b->p);
+    }
+    ap_log_error(APLOG_MARK, APLOG_EMERG, 0, b->server,
+                 APLOGNO(01896) "%s: Unable to determine list of acceptable CA certificates for client authentication: "
+                 "no certificate was found in the files of %s", b->id,
+                 own ? "SSLCADNRequestFile and SSLCADNRequestPath" : "SSLCACertificateFile and SSLCACertificatePath");
     return APR_EGENERAL;
 }
 
@@ -30,6 +67,27 @@ static apr_status_t load_cas(ssl_ctx_build *b)
     return APR_SUCCESS;
 }
 
+/* As SSL_add_dir_cert_subjects_to_stack(), but a file that cannot be read (a link
+ * that leads nowhere, say) does not hide the others: ssl_check_hash_directory() names it. */
+static int add_directory(STACK_OF(X509_NAME) *names, const char *path, apr_pool_t *p)
+{
+    apr_finfo_t info;
+    apr_dir_t *dir;
+
+    if (apr_dir_open(&dir, path, p) != APR_SUCCESS) {
+        return 0;
+    }
+    while (apr_dir_read(&info, APR_FINFO_NAME, dir) == APR_SUCCESS) {
+        const char *file = apr_pstrcat(p, path, "/", info.name, NULL);
+
+        if (!ap_is_directory(p, file) && !SSL_add_file_cert_subjects_to_stack(names, file)) {
+            ERR_clear_error();
+        }
+    }
+    apr_dir_close(dir);
+    return 1;
+}
+
 /* The CAs that clients are told: SSLCADNRequest..., else those that we trust. */
 static apr_status_t name_cas(ssl_ctx_build *b)
 {
@@ -39,11 +97,18 @@ static apr_status_t name_cas(ssl_ctx_build *b)
     const char *path = own ? cfg->ca_dn_path : cfg->tls.ca_path;
     STACK_OF(X509_NAME) *names = ssl_compat_new_x509_name_stack();
 
+    if (own && file && unreadable_dn_file(b, file)) {
+        file = NULL;
+    }
     if ((file && !SSL_add_file_cert_subjects_to_stack(names, file)) ||
-        (path && !SSL_add_dir_cert_subjects_to_stack(names, path))) {
+        (path && !add_directory(names, path, b->p))) {
         sk_X509_NAME_pop_free(names, X509_NAME_free);
         return fail(b, own ? "SSLCADNRequestFile or SSLCADNRequestPath" : "SSLCACertificateFile or ...Path",
                     file ? file : path);
+    }
+    if (sk_X509_NAME_num(names) == 0 && (cfg->tls.ca_file || cfg->tls.ca_path)) {
+        sk_X509_NAME_pop_free(names, X509_NAME_free);
+        return no_cas(b, own, path);
     }
     if (sk_X509_NAME_num(names) == 0 && cfg->tls.verify == SSL_CVERIFY_REQUIRE) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, b->server,
@@ -58,29 +123,38 @@ static apr_status_t load_crls(ssl_ctx_build *b)
 {
     const ssl_tls_settings *tls = &b->cfg->tls;
     X509_STORE *store = SSL_CTX_get_cert_store(b->ctx);
-    int mode = tls->crl_check & SSL_CRLCHECK_MASK;
 
-    if (mode == SSL_CRLCHECK_NONE) {
-        if (tls->crl_file || tls->crl_path) {
-            ap_log_error(APLOG_MARK, APLOG_WARNING, 0, b->server,
-                         APLOGNO(01899) "%s: revocation lists are configured, but SSLCARevocationCheck is none: they "
-                         "are not used", b->id);
-        }
-        return APR_SUCCESS;
-    }
-    if (!tls->crl_file && !tls->crl_path) {
-        ap_log_error(APLOG_MARK, APLOG_EMERG, 0, b->server,
-                     "%s: SSLCARevocationCheck needs SSLCARevocationFile or SSLCARevocationPath", b->id);
-        return APR_EGENERAL;
-    }
     if (tls->crl_file && !X509_STORE_load_file(store, tls->crl_file)) {
         return fail(b, "SSLCARevocationFile", tls->crl_file);
     }
     if (tls->crl_path && !X509_STORE_load_path(store, tls->crl_path)) {
         return fail(b, "SSLCARevocationPath", tls->crl_path);
     }
-    X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | (mode == SSL_CRLCHECK_CHAIN ? X509_V_FLAG_CRL_CHECK_ALL : 0));
     return APR_SUCCESS;
+}
+
+static apr_status_t check_crls(ssl_ctx_build *b)
+{
+    const ssl_tls_settings *tls = &b->cfg->tls;
+    int mode = tls->crl_check & SSL_CRLCHECK_MASK;
+    int any = tls->crl_file || tls->crl_path;
+
+    if (mode == SSL_CRLCHECK_NONE) {
+        if (any) {
+            ap_log_error(APLOG_MARK, APLOG_WARNING, 0, b->server,
+                         APLOGNO(01899) "%s: revocation lists are configured, but SSLCARevocationCheck is none: they "
+                         "are not used", b->id);
+        }
+        return load_crls(b);
+    }
+    if (!any) {
+        ap_log_error(APLOG_MARK, APLOG_EMERG, 0, b->server,
+                     "%s: SSLCARevocationCheck needs SSLCARevocationFile or SSLCARevocationPath", b->id);
+        return APR_EGENERAL;
+    }
+    X509_STORE_set_flags(SSL_CTX_get_cert_store(b->ctx),
+                         X509_V_FLAG_CRL_CHECK | (mode == SSL_CRLCHECK_CHAIN ? X509_V_FLAG_CRL_CHECK_ALL : 0));
+    return load_crls(b);
 }
 
 apr_status_t ssl_verify_setup(ssl_ctx_build *b)
@@ -98,7 +172,7 @@ apr_status_t ssl_verify_setup(ssl_ctx_build *b)
     if (rv == APR_SUCCESS) {
         rv = name_cas(b);
     }
-    return rv == APR_SUCCESS ? load_crls(b) : rv;
+    return rv == APR_SUCCESS ? check_crls(b) : rv;
 }
 
 /* --- the last word on a certificate --------------------------------------- */

@@ -15,4 +15,14 @@ void ssl_log_queue_conn(const char *file, int line, int module_index, int level,
 /** Why the last OpenSSL call of this thread failed, in words (not yet removed from the queue). */
 const char *ssl_log_reason(apr_pool_t *p);
 
+/** To be called with the ClientHello (SSL_CTX_set_client_hello_cb(3)): remembers
+ * in CONN the versions that it offers, all else being kept by OpenSSL. */
+void ssl_explain_note_hello(ssl_conn *conn, SSL *ssl);
+
+/** If the error at the head of this thread's queue, which stays there, means that
+ * CONN's client and virtual host have nothing in common: a line at level info
+ * with what the client offered and why it was out.  CONN's handshake has failed
+ * and is not gone on with. */
+void ssl_explain_failure(ssl_conn *conn);
+
 #endif /* SSL_LOG_H */

@@ -11,7 +11,11 @@
  *   ssl_verify.h   client certificates and access control
  *   ssl_vars.h     SSL_* variables        ssl_x509.h   certificates in words
  *   ssl_scache.h   session cache          ssl_log.h    messages
- *   ssl_pphrase.h  encrypted keys         ssl_kernel.h request hooks
+ *   ssl_pphrase.h  encrypted keys         ssl_token.h  keys in tokens
+ *   ssl_confcmd.h  OpenSSL's directives   ssl_srp.h    TLS-SRP
+ *   ssl_rand.h     SSLRandomSeed          ssl_keylog.h SSLKEYLOGFILE
+ *   ssl_report.h   facts as text or JSON  ssl_check.h  usual mistakes
+ *   ssl_kernel.h   request hooks          ssl_renamed.h directives of the past
  */
 #ifndef SSL_PRIVATE_H
 #define SSL_PRIVATE_H

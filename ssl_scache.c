@@ -7,12 +7,15 @@
  * OpenSSL's parser must use it up to the last byte, and OpenSSL then compares
  * the session id context, which names the virtual host.
  */
+#include "ssl_check.h"
 #include "ssl_conn.h"
 #include "ssl_log.h"
 #include "ssl_scache.h"
 
 #include "mod_status.h"
 #include "util_mutex.h"
+
+#include <unistd.h>
 
 /* A session with a chain of client certificates fits; anything larger is not stored. */
 #define MAX_SESSION 10240
@@ -42,6 +45,45 @@ static apr_status_t destroy_cache(void *server)
     return APR_SUCCESS;
 }
 
+/* The file of SSLSessionCache dbm:path, which each child opens for itself; else NULL. */
+static const char *dbm_file(apr_pool_t *p)
+{
+    const char *name = ssl_global()->session_cache_name;
+
+    return ap_cstr_casecmpn(name, "dbm:", 4) == 0 ? ap_server_root_relative(p, name + 4) : NULL;
+}
+
+/* Why the cache could not be set up, as far as its file's directory tells. */
+static const char *setup_problem(apr_pool_t *p)
+{
+    const char *path = dbm_file(p);
+    const char *slash = path ? ap_strrchr_c(path, '/') : NULL;
+    const char *directory = slash ? apr_pstrmemdup(p, path, (apr_size_t)(slash - path)) : NULL;
+    const char *problem = directory && *directory ? ssl_path_problem(p, directory, 1) : NULL;
+
+    return problem ? apr_psprintf(p, ": its directory '%s': %s", directory, problem) : "";
+}
+
+/* What the children's User will not get at, told before it happens. */
+static void warn_of_denied(server_rec *s, apr_pool_t *p)
+{
+    const char *lock = mutex ? apr_global_mutex_lockfile(mutex) : NULL;
+    const char *denied = lock ? ssl_path_denied(p, lock, R_OK | W_OK) : NULL;
+    const char *dbm = dbm_file(p);
+
+    if (denied) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
+                     "the children need the lock file '%s' (Mutex ... " SSL_CACHE_MUTEX_TYPE "), but %s: chmod o+x the "
+                     "directory, or name another one in Mutex or SSLMutex", lock, denied);
+    }
+    denied = dbm ? ssl_path_denied(p, dbm, R_OK | W_OK) : NULL;
+    if (denied) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
+                     "the children need the file of SSLSessionCache %s, but %s: chmod o+x the directory, or name "
+                     "another one", ssl_global()->session_cache_name, denied);
+    }
+}
+
 apr_status_t ssl_scache_init(server_rec *s, apr_pool_t *p)
 {
     static const struct ap_socache_hints hints = { .avg_obj_size = 150, .avg_id_len = 32, .expiry_interval = 30000000 };
@@ -63,25 +105,29 @@ apr_status_t ssl_scache_init(server_rec *s, apr_pool_t *p)
         rv = global->session_cache->init(global->session_cache_instance, "mod_ssl-sess", &hints, s, p);
     }
     if (rv != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_EMERG, rv, s, APLOGNO(01874) "cannot set up SSLSessionCache %s",
-                     global->session_cache_name);
+        ap_log_error(APLOG_MARK, APLOG_EMERG, rv, s, APLOGNO(01874) "cannot set up SSLSessionCache %s%s",
+                     global->session_cache_name, setup_problem(p));
         return rv;
     }
+    warn_of_denied(s, p);
     apr_pool_cleanup_register(p, s, destroy_cache, apr_pool_cleanup_null);
     return rv;
 }
 
 void ssl_scache_init_child(server_rec *s, apr_pool_t *p)
 {
+    const char *lock = mutex ? apr_global_mutex_lockfile(mutex) : NULL, *denied;
     apr_status_t rv;
 
     if (!mutex) {
         return;
     }
-    rv = apr_global_mutex_child_init(&mutex, apr_global_mutex_lockfile(mutex), p);
+    rv = apr_global_mutex_child_init(&mutex, lock, p);
     if (rv != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_ERR, rv, s, "this child cannot use the " SSL_CACHE_MUTEX_TYPE " mutex: its "
-                     "clients' sessions are not resumed");
+        denied = lock ? ssl_path_denied(p, lock, R_OK | W_OK) : NULL;
+        ap_log_error(APLOG_MARK, APLOG_ERR, rv, s, "this child cannot use the " SSL_CACHE_MUTEX_TYPE " mutex%s%s%s: "
+                     "its clients' sessions are not resumed", lock ? ", whose file is " : "", lock ? lock : "",
+                     denied ? apr_pstrcat(p, "; ", denied, NULL) : "");
         ssl_global()->session_cache = NULL;
     }
 }

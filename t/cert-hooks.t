@@ -7,6 +7,7 @@ use Test::More;
 use ModSSL::Httpd;
 use ModSSL::CModule;
 use ModSSL::Client qw(:all);
+use ModSSL::PKI qw(pki_file openssl slurp);
 
 sub vhost {
     my ($name, $more) = @_;
@@ -78,6 +79,37 @@ subtest 'restart' => sub {
     my $got = ModSSL::Httpd::wait_for(10, sub { my $a = answer($h, 'optional'); $a =~ /, 200/ && $a });
     is($got, 'a.test, 200', 'the hooks are asked again');
     is(answer($h, 'fb'), 'c.test, 503', 'for fallbacks too');
+};
+
+
+# Encrypted keys that hooks bring ask the dialog like any other: by their place among the host's keys, after its own.
+subtest 'encrypted, several' => sub {
+    my $crypt = server('encrypted');
+    my $root = $crypt->root;
+    my $exec = $crypt->cgi('dialog', "#!/bin/sh\necho \"\$1 \$2\" >>$root/run/calls\necho 'the phrase'\n");
+    my $encrypted = sub {
+        my ($name) = @_;
+        openssl('pkey', '-in', pki_file("$name.key"), '-aes256', '-passout', 'pass:the phrase', '-out', "$root/$name.key");
+        chmod 0644, "$root/$name.key";
+        return "\@pki\@/$name.crt $root/$name.key";
+    };
+    my $both = "ProbeFiles optional " . $encrypted->('ecdsa') . "\nProbeFiles core " . $encrypted->('ed25519');
+    my $several = "ProbeFiles core " . $encrypted->('chain') . "\nProbeFiles core \@pki\@/p384.crt \@pki\@/p384.key";
+    my $config = "LoadModule tls_probe_module \@root\@/mod_tls_probe.so\nSSLPassPhraseDialog exec:$exec\n"
+        . vhost('three', own('rsa') . "\n$both") . vhost('several', $several);
+    $crypt->config($config);
+    $crypt->start or return fail($crypt->why);
+    for (['three', 'aRSA', 'rsa.test'], ['three', 'aECDSA', 'ecdsa.test'], ['several', 'aRSA', 'chain.test'], ['several', 'aECDSA', 'p384.test']) {
+        my ($name, $kind, $cn) = @$_;
+        is(answer($crypt, $name, version => '1.2', ciphers => $kind), "$cn, 200", "$name, $kind");
+    }
+    my $out = s_client(port => $crypt->port, args => [qw(-tls1_3 -servername three.test -sigalgs ed25519)]);
+    like($out, qr/subject=CN ?= ?ed25519\.test/, 'three, Ed25519');
+    is(scalar(() = slurp("$root/run/calls") =~ /^/mg), 1, 'one phrase for all: one question');
+    like(slurp("$root/run/calls"), qr/^(?:three\.test:\d+ DSA|several\.test:\d+ RSA)$/, 'by place');
+    ok($crypt->graceful, 'graceful restart');
+    is(scalar(() = slurp("$root/run/calls") =~ /^/mg), 1, 'asks nothing');
+    is(answer($crypt, 'three', version => '1.2', ciphers => 'aECDSA'), 'ecdsa.test, 200', 'and the keys are there');
 };
 
 done_testing;

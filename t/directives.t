@@ -71,6 +71,7 @@ my $CRL   = [['none', 'leaf', 'chain', 'chain no_crl_for_cert_ok', 'leaf no_crl_
 
 # Some distributions' OpenSSL can compress records.
 my $can_compress = openssl('list', '-disabled') !~ /^ZLIB$/m;
+my $has_engines = ModSSL::Httpd::openssl_version() =~ /^3\./;
 
 my @ARGUMENTS = (
     [SSLCACertificateFile      => $FILE],
@@ -87,7 +88,7 @@ my @ARGUMENTS = (
     [SSLCertificateKeyFile     => [['pkcs11:token=x;object=y;pin-value=1234'], []]],
     [SSLCipherSuite            => $CIPHERS],
     [SSLCompression            => $can_compress ? [['off', 'on'], ['', 'maybe']] : [['off'], ['', 'on', 'maybe']]],
-    [SSLCryptoDevice           => [['builtin'], ['', 'no-such-engine', 'builtin builtin']]],
+    [SSLCryptoDevice           => [['builtin', $has_engines ? () : 'pkcs11'], ['', $has_engines ? 'no-such-engine' : (), 'builtin builtin']]],
     [SSLEngine                 => [['on', 'off', 'On', 'OFF'], ['', 'yes', '1', 'on off']]],
     [SSLEngine                 => [['optional'], []]],
     [SSLFIPS                   => [['off'], ['', 'maybe']]],
@@ -137,9 +138,9 @@ my @ARGUMENTS = (
     [SSLProxyVerifyDepth       => $DEPTH],
     [SSLRandomSeed             => [['startup builtin', 'connect builtin', 'startup file:/dev/urandom 512', 'connect file:/dev/urandom',
                                     'startup exec:/bin/true', 'startup exec:/bin/true 16', 'STARTUP builtin', 'startup /dev/urandom 16',
-                                    'startup file:/dev/random 1'],
+                                    'startup file:/dev/random 1', 'startup BUILTIN', 'connect /dev/urandom'],
                                    ['', 'startup', 'sometimes builtin', 'startup builtin 512', 'startup file:@root@/nowhere',
-                                    'startup exec:@root@/nowhere', 'startup egd:/tmp/egd', 'startup file:/dev/urandom -1',
+                                    'startup exec:@root@/nowhere', 'startup egd:@root@/nowhere', 'startup file:', 'startup Builtin 5', 'startup file:/dev/urandom -1',
                                     'startup file:/dev/urandom 1 2']]],
     [SSLSessionCache           => [['none', 'nonenotnull', 'shmcb:@root@/run/cache', 'shmcb:@root@/run/cache(512000)',
                                     'shmcb:logs/cache(512000)', 'dbm:@root@/run/cache', 'NONE', 'shmcb', 'dbm'],
@@ -288,6 +289,7 @@ for (
     ['SSLOCSPResponseMaxAge -1',     'no', 'ok', 'the manual calls -1 the default and says what it means'],
     ['SSLStaplingResponseMaxAge -1', 'no', 'ok', 'likewise'],
     ['SSLCipherSuite ssl HIGH',      'no', 'ok', 'words are taken in any case elsewhere too'],
+    ['SSLRandomSeed startup egd:@root@/dir', 'no', 'ok', 'EGD is asked by the module itself; OpenSSL has no code for it any more'],
     ['SSLMutex default',             'no', 'ok', 'configurations of httpd 2.2 go on working'],
     ['SSLMutex file:@root@/run',     'no', 'ok', 'likewise'],
     ['SSLMutex nonsense:x',          'no', 'no', 'but its argument is checked'],

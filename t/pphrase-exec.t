@@ -5,7 +5,8 @@
 use strict;
 use warnings;
 use Test::More;
-use ModSSL::Httpd qw(is_stock is_asan is_valgrind);
+use ModSSL::Httpd qw(is_stock);
+use ModSSL::Memory qw(in_memory unreadable);
 use ModSSL::Client qw(presented);
 use ModSSL::PKI qw(pki_file openssl slurp spew);
 
@@ -121,31 +122,11 @@ SKIP: {
 
 # --- phrases do not stay ---------------------------------------------------------------------------
 
-no warnings 'portable'; # hexadecimal numbers of 64 bits
-
-sub in_memory {
-    my ($pid, $text) = @_;
-    open my $mem, '<:raw', "/proc/$pid/mem" or return undef;
-    for my $map (split /\n/, slurp("/proc/$pid/maps")) {
-        my ($from, $to) = $map =~ /^([0-9a-f]+)-([0-9a-f]+) rw/ or next;
-        sysseek $mem, hex $from, 0 or next;
-        my $left = hex($to) - hex $from;
-        my $tail = '';
-        while ($left > 0) {
-            my $got = sysread $mem, my $piece, $left < 1 << 20 ? $left : 1 << 20 or last;
-            return 1 if index($tail . $piece, $text) >= 0;
-            $tail = substr $piece, -64;
-            $left -= $got;
-        }
-    }
-    return 0;
-}
-
 SKIP: {
     skip 'the stock module leaves phrases behind', 3 if is_stock();
-    skip 'these tools keep what was freed', 3 if is_asan() || is_valgrind();
     my @pids = $h->pids;
-    skip 'cannot read the memory of the server', 3 if !defined in_memory($pids[0], 'x');
+    my $why = unreadable($pids[0]);
+    skip $why, 3 if $why;
     is(scalar(grep { in_memory($_, 'b.test') } @pids), scalar @pids, 'a server name is found in every process');
     is(scalar(grep { in_memory($_, $end) } @pids), 0, 'no phrase is') or diag "in some of @pids";
     is(scalar(grep { in_memory($_, substr $shared, -40) } @pids), 0, 'nor the one that was reused');

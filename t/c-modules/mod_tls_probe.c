@@ -5,7 +5,7 @@
  *
  *   SetHandler ssl-probe                 answers "name value" lines for the words of the query string, see probe_handler
  *   ProbeFiles WAY CERTIFICATE KEY       gives these files to mod_ssl by the hook WAY: optional, core,
- *                                        fallback-optional or fallback-core
+ *                                        fallback-optional or fallback-core; may be given more than once
  *   ProbeChallenge NAME CERTIFICATE KEY  answers acme-tls/1 connections that name NAME with this certificate
  *   ProbeLog on                          logs every call of the hooks with OpenSSL's types
  *   ProbeRefuse pre_handshake|proxy_post_handshake|init_server   makes that hook return an error
@@ -35,8 +35,13 @@ APLOG_USE_MODULE(tls_probe);
 
 #define ACME "acme-tls/1"
 
-typedef struct {
+typedef struct probe_files {
     const char *way, *cert, *key;
+    struct probe_files *next;
+} probe_files;
+
+typedef struct {
+    probe_files *files;
     const char *challenge_name, *challenge_cert, *challenge_key;
     const char *refuse;
     int log;
@@ -65,10 +70,13 @@ static void *merge_server(apr_pool_t *p, void *base, void *add)
 
 static const char *set_files(cmd_parms *cmd, void *unused, const char *way, const char *cert, const char *key)
 {
-    probe_server *record = server_record(cmd->server);
-    record->way = way;
-    record->cert = cert;
-    record->key = key;
+    probe_files **end = &server_record(cmd->server)->files;
+    while (*end)
+        end = &(*end)->next;
+    *end = apr_pcalloc(cmd->pool, sizeof **end);
+    (*end)->way = way;
+    (*end)->cert = cert;
+    (*end)->key = key;
     return NULL;
 }
 
@@ -123,12 +131,16 @@ static const command_rec commands[] = {
 
 static int add_files(server_rec *s, const char *way, apr_array_header_t *certs, apr_array_header_t *keys)
 {
-    const probe_server *record = server_record(s);
-    if (!record->way || strcmp(record->way, way))
-        return DECLINED;
-    APR_ARRAY_PUSH(certs, const char *) = record->cert;
-    APR_ARRAY_PUSH(keys, const char *) = record->key;
-    return OK;
+    const probe_files *files = server_record(s)->files;
+    int rv = DECLINED;
+    for (; files; files = files->next) {
+        if (strcmp(files->way, way) == 0) {
+            APR_ARRAY_PUSH(certs, const char *) = files->cert;
+            APR_ARRAY_PUSH(keys, const char *) = files->key;
+            rv = OK;
+        }
+    }
+    return rv;
 }
 
 static int files_optional(server_rec *s, apr_pool_t *p, apr_array_header_t *certs, apr_array_header_t *keys)

@@ -138,6 +138,9 @@ my %KEYGEN = (
     ec      => [ '-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-256' ],
     p384    => [ '-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-384' ],
     ed25519 => [ '-algorithm', 'ED25519' ],
+    p192    => [ '-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:prime192v1' ],
+    p521    => [ '-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-521' ],
+    ed448   => [ '-algorithm', 'ED448' ],
 );
 
 sub make_key {
@@ -184,9 +187,10 @@ sub stamp_time { return strftime('%Y%m%d%H%M%SZ', gmtime $_[0]) }
 =head2 make_cert(%options)
 
 Makes C<dir/name.{key,crt,pem}>. Options: C<name>, C<cn> or C<subject> ("/C=.../CN=..."), C<san>
-(list of "DNS:x" ...), C<ca> ("ca", "inter", "ca2", or "self"), C<key> (rsa, ec, p384, ed25519,
+(list of "DNS:x" ...), C<ca> ("ca", "inter", "ca2", or "self"), C<key> (rsa, ec, p192, p384, p521, ed25519, ed448,
 rsapss, weak) or C<keyfile>, C<type> (server, client, ca, any), C<start>/C<end> (seconds from now),
-C<days>, C<ext> (more "name=value" extension lines), C<dir> (default: the PKI itself).
+C<days>, C<ext> (more "name=value" extension lines), C<eku> (extendedKeyUsage instead of the type's; '' for
+none), C<md> (default sha256), C<issuer> (a name in C<dir> made by make_cert, instead of C<ca>), C<dir> (default: the PKI itself).
 Returns the path of the certificate.
 
 =cut
@@ -208,7 +212,9 @@ sub make_cert {
     my %usage = (server => 'serverAuth', client => 'clientAuth', any => 'serverAuth,clientAuth');
     my @ext = $o{type} eq 'ca'
         ? ('basicConstraints=critical,CA:TRUE', 'keyUsage=critical,keyCertSign,cRLSign,digitalSignature')
-        : ('basicConstraints=CA:FALSE', "extendedKeyUsage=$usage{$o{type}}");
+        : ('basicConstraints=CA:FALSE');
+    my $eku = defined $o{eku} ? $o{eku} : $usage{ $o{type} };
+    push @ext, "extendedKeyUsage=$eku" if $eku;
     push @ext, 'subjectKeyIdentifier=hash';
     push @ext, 'authorityKeyIdentifier=keyid' if $o{ca} ne 'self';
     push @ext, 'subjectAltName=' . join ',', @{ $o{san} } if $o{san} && @{ $o{san} };
@@ -223,6 +229,7 @@ sub make_cert {
     # `openssl ca` keeps a database: two tests must not write it at the same time.
     my $authority = $o{ca};
     my $home = $pki;
+    ($authority, $home) = ($o{issuer}, $dir) if $o{issuer};
     if ($authority eq 'self') {
         ($authority, $home) = ($o{name}, $dir);
     }
@@ -232,7 +239,7 @@ sub make_cert {
     open my $lock, '>>', "$home/$authority.lock" or die "cannot lock: $!\n";
     flock $lock, LOCK_EX;
     openssl('ca', '-batch', '-config', "$base.cnf", '-notext', '-preserveDN', '-in', "$base.csr",
-            '-out', "$base.crt", '-extfile', "$base.ext", '-extensions', 'e', @dates,
+            '-md', $o{md} || 'sha256', '-out', "$base.crt", '-extfile', "$base.ext", '-extensions', 'e', @dates,
             $o{ca} eq 'self' ? ('-selfsign', '-keyfile', "$base.key") : ());
     close $lock;
     spew("$base.pem", slurp("$base.crt"), slurp("$base.key"));
