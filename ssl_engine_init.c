@@ -48,14 +48,18 @@ const char *ssl_server_id(apr_pool_t *p, server_rec *s)
 
 /* --- the whole server -------------------------------------------------------- */
 
+static int have_provider(const char *name)
+{
+    return OSSL_PROVIDER_available(NULL, name) || OSSL_PROVIDER_load(NULL, name);
+}
+
 static apr_status_t enable_fips(server_rec *s)
 {
     if (ssl_global()->fips != 1 || EVP_default_properties_is_fips_enabled(NULL)) {
         return APR_SUCCESS;
     }
     /* A provider that is loaded by name takes the place of the default one, which also reads PEM files; so does `base`. */
-    if ((!OSSL_PROVIDER_available(NULL, "fips") && !OSSL_PROVIDER_load(NULL, "fips")) ||
-        (!OSSL_PROVIDER_available(NULL, "base") && !OSSL_PROVIDER_load(NULL, "base")) || !EVP_default_properties_enable_fips(NULL, 1)) {
+    if (!have_provider("fips") || !have_provider("base") || !EVP_default_properties_enable_fips(NULL, 1)) {
         ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s,
                      APLOGNO(01885) "SSLFIPS on: OpenSSL's FIPS provider cannot be used: is it installed and named in "
                      "OpenSSL's configuration file?");

@@ -30,8 +30,8 @@ apr_status_t ssl_keylog_open(server_rec *s, apr_pool_t *p)
         return rv;
     }
     ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s,
-                 APLOGNO(10227) "Init: Logging SSL private key material to %s, as the environment variable SSLKEYLOGFILE "
-                 "says: whoever reads this file can decrypt what this server sends and receives", path);
+                 APLOGNO(10227) "Init: Logging SSL private key material to %s, as the environment variable "
+                 "SSLKEYLOGFILE says: whoever reads this file can decrypt what this server sends and receives", path);
     return APR_SUCCESS;
 }
 

@@ -138,8 +138,8 @@ const char *ssl_policy_use(cmd_parms *cmd, void *dir, const char *name)
 
     (void)dir;
     if (!policy) {
-        return apr_psprintf(cmd->pool, "SSLPolicy: there is no policy '%s'; so far there are %s. A policy of your own is "
-                            "to be defined above the line that uses it: <SSLPolicyDefine %s>", name,
+        return apr_psprintf(cmd->pool, "SSLPolicy: there is no policy '%s'; so far there are %s. A policy of your own "
+                            "is to be defined above the line that uses it: <SSLPolicyDefine %s>", name,
                             known_names(cmd->temp_pool), name);
     }
     cfg->policy = policy->name;
@@ -251,8 +251,8 @@ const char *ssl_policy_define(cmd_parms *cmd, void *dir, const char *arg)
     }
     other = find_policy(name);
     if (other) {
-        return apr_psprintf(cmd->pool, "<SSLPolicyDefine %s>: there is such a policy already: it %s%s; choose another name",
-                            name, other->defined_at ? "is defined at " : "is built in",
+        return apr_psprintf(cmd->pool, "<SSLPolicyDefine %s>: there is such a policy already: it %s%s; choose another "
+                            "name", name, other->defined_at ? "is defined at " : "is built in",
                             other->defined_at ? other->defined_at : "");
     }
     err = check_content(cmd, name);

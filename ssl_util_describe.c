@@ -310,6 +310,11 @@ static int days_until(const ASN1_TIME *time)
     return seconds < 0 ? days - 1 : days;
 }
 
+static const char *validity(const ASN1_TIME *start, const ASN1_TIME *end)
+{
+    return days_until(end) < 0 ? "EXPIRED" : days_until(start) >= 0 ? "NOT YET VALID" : "valid";
+}
+
 static void describe_validity(apr_pool_t *p, ssl_report *group, const X509 *cert)
 {
     const ASN1_TIME *start = X509_get0_notBefore(cert), *end = X509_get0_notAfter(cert);
@@ -317,7 +322,7 @@ static void describe_validity(apr_pool_t *p, ssl_report *group, const X509 *cert
     ssl_report_text(group, "valid from", ssl_x509_time(p, start));
     ssl_report_text(group, "valid until", ssl_x509_time(p, end));
     ssl_report_number(group, "days left", days_until(end));
-    ssl_report_text(group, "state", days_until(end) < 0 ? "EXPIRED" : days_until(start) >= 0 ? "NOT YET VALID" : "valid");
+    ssl_report_text(group, "state", validity(start, end));
 }
 
 static void describe_key(apr_pool_t *p, ssl_report *group, EVP_PKEY *key)
@@ -373,7 +378,8 @@ static void describe_chain(apr_pool_t *p, ssl_report *group, SSL_CTX *ctx)
     SSL_CTX_get0_chain_certs(ctx, &chain);
     if (sk_X509_num(chain) <= 0) {
         SSL_CTX_get_extra_chain_certs_only(ctx, &chain);
-        from = sk_X509_num(chain) > 0 ? "SSLCertificateChainFile" : "nothing configured: OpenSSL adds what it finds among the trusted CAs";
+        from = sk_X509_num(chain) > 0 ? "SSLCertificateChainFile"
+                                      : "nothing configured: OpenSSL adds what it finds among the trusted CAs";
     }
     ssl_report_text(group, "chain from", from);
     list = ssl_report_list(group, "chain");

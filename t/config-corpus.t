@@ -39,7 +39,7 @@ sub check {
     return if is_stock() || $got ne $want || $got eq 'ok' || !length $output;
     like($output, $got eq 'read'
         ? qr/^(?:AH\d+: )?(?:\S+: )?(?:Syntax error on line \d+ of \S+httpd\.conf:\n\S|.*httpd\.conf:\d+: <\/?\w+> )/m
-        : qr/^\[[^\n]*:(?:emerg|alert|crit|error)\] [^\n]*(?:\.test|localhost|Cache|cache|SSLFIPS|SSLRandomSeed|lock)/m,
+        : qr/^\[[^\n]*:(?:emerg|alert|crit|error)\] [^\n]*(?:\.test|localhost|Cache|cache|SSLFIPS|SSLRandomSeed|SSLCryptoDevice|lock)/m,
         "... and says why and where") or diag($output);
     return;
 }
