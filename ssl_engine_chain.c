@@ -12,8 +12,8 @@
 
 #include <openssl/x509_vfy.h>
 
-/* The certificates above LEAF as far as the CAs of STORE lead, a root included:
- * what OpenSSL would send.  NULL if there are none. */
+/* The certificates above LEAF as far as the CAs of STORE lead, without a root:
+ * clients only believe their own copy (RFC 8446, 4.4.2).  NULL if there are none. */
 static STACK_OF(X509) *find_chain(X509_STORE *store, X509 *leaf)
 {
     X509_STORE_CTX *walk = X509_STORE_CTX_new();
@@ -26,6 +26,9 @@ static STACK_OF(X509) *find_chain(X509_STORE *store, X509 *leaf)
     X509_STORE_CTX_free(walk);
     if (chain && sk_X509_num(chain) > 0) {
         X509_free(sk_X509_shift(chain));
+    }
+    if (chain && sk_X509_num(chain) > 0 && X509_self_signed(sk_X509_value(chain, sk_X509_num(chain) - 1), 0) == 1) {
+        X509_free(sk_X509_pop(chain));
     }
     if (chain && sk_X509_num(chain) == 0) {
         sk_X509_free(chain);
