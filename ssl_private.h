@@ -11,6 +11,7 @@
  *   ssl_verify.h   client certificates and access control
  *   ssl_vars.h     SSL_* variables        ssl_x509.h   certificates in words
  *   ssl_scache.h   session cache          ssl_log.h    messages
+ *   ssl_require.h  one SSLRequire         ssl_expr.h   its language
  *   ssl_pphrase.h  encrypted keys         ssl_kernel.h request hooks
  */
 #ifndef SSL_PRIVATE_H
