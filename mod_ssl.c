@@ -8,7 +8,8 @@
  *                ssl_engine_policy.c, ssl_engine_dump.c
  *   connection   ssl_engine_handshake.c, ssl_engine_sni.c, ssl_engine_verify.c
  *   bytes        ssl_engine_io.c, ssl_engine_bio.c, ssl_engine_plain.c
- *   request      ssl_engine_kernel.c, ssl_engine_access.c, ssl_engine_vars.c
+ *   request      ssl_engine_kernel.c, ssl_engine_access.c, ssl_engine_vars.c,
+ *                ssl_engine_expr.c and ssl_util_expr.c (SSLRequire)
  *   sessions     ssl_scache.c
  *   mistakes     ssl_engine_check.c, ssl_engine_certcheck.c, ssl_engine_dircheck.c, ssl_engine_explain.c
  */
@@ -123,9 +124,10 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_post_read_request(ssl_hook_read_request, NULL, setenvif, APR_HOOK_REALLY_FIRST);
     ap_hook_post_read_request(ssl_hook_note_shutdown, setenvif, NULL, APR_HOOK_LAST);
     ap_hook_post_perdir_config(ssl_access_check_demands, NULL, NULL, APR_HOOK_FIRST);
-    ap_hook_post_perdir_config(ssl_access_fake_basic, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_check_access(ssl_access_check, NULL, NULL, APR_HOOK_MIDDLE, AP_AUTH_INTERNAL_PER_CONF);
     ap_hook_check_access(ssl_hook_user_name, NULL, NULL, APR_HOOK_LAST, AP_AUTH_INTERNAL_PER_CONF);
+    ap_hook_check_authn(ssl_access_check_strict, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
+    ap_hook_check_authn(ssl_access_fake_basic, NULL, NULL, APR_HOOK_FIRST, AP_AUTH_INTERNAL_PER_CONF);
     ap_hook_fixups(ssl_access_check_strict, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_fixups(ssl_hook_fixups, NULL, NULL, APR_HOOK_MIDDLE);
 

@@ -13,6 +13,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
+#include "ap_expr.h"
 #include "ap_mmn.h"
 
 #include <errno.h>
@@ -23,6 +24,11 @@
 
 #if OPENSSL_VERSION_NUMBER < 0x30000000L
 #error "mod_ssl needs OpenSSL 3.0 or newer"
+#endif
+
+/* httpd before 2.4.68 knows no such flag: ssl_engine_expr.c refuses these functions itself. */
+#ifndef AP_EXPR_FLAG_RESTRICTED_FILE_FUNC
+#define AP_EXPR_FLAG_RESTRICTED_FILE_FUNC 16
 #endif
 
 /* SSLv3 was removed from most builds of OpenSSL 3 and altogether from 4.0. */

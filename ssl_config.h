@@ -143,7 +143,7 @@ struct ssl_dir_config {
     const char *cipher_suite;
     const char *user_name;
     int reneg_buffer_size; /**< bytes */
-    apr_array_header_t *requires; /**< const char *: SSLRequire expressions */
+    apr_array_header_t *requires; /**< const ssl_requirement *: SSLRequire, the outer ones first */
     ssl_proxy_config proxy;
 };
 

@@ -7,6 +7,7 @@
  */
 #include "ssl_conn.h"
 #include "ssl_ctx.h"
+#include "ssl_require.h"
 #include "ssl_verify.h"
 #include "ssl_x509.h"
 
@@ -213,6 +214,46 @@ int ssl_access_check_demands(request_rec *r)
     return HTTP_FORBIDDEN;
 }
 
+/* No more of an expression is needed to find it.  It is the administrator's own
+ * text, full of quotation marks: httpd's escaping of the error log is enough. */
+enum { ENOUGH_OF_EXPRESSION = 500 };
+
+static int refuse_requirement(request_rec *r, const ssl_requirement *requirement, const char *error)
+{
+    const char *place = apr_psprintf(r->pool, "%s:%u", requirement->info.filename, requirement->info.line_number);
+    X509 *peer = ssl_conn_secure(r->connection)->facts.peer;
+    const char *who = peer ? ssl_x509_name_rfc2253(r->pool, X509_get_subject_name(peer)) : "none";
+
+    if (error) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                      APLOGNO(02265) "access to %s failed, reason: SSLRequire (%s) could not be evaluated: %s (client "
+                      "certificate: %s, expression: %.*s)", r->filename, place, ap_escape_logitem(r->pool, error),
+                      ap_escape_logitem(r->pool, who), ENOUGH_OF_EXPRESSION, requirement->text);
+    }
+    else {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                      APLOGNO(02229) "access to %s failed, reason: SSLRequire (%s) is not fulfilled (client "
+                      "certificate: %s, expression: %.*s)", r->filename, place, ap_escape_logitem(r->pool, who),
+                      ENOUGH_OF_EXPRESSION, requirement->text);
+    }
+    return forbid(r);
+}
+
+/* All must hold. */
+static int check_requirements(request_rec *r, const apr_array_header_t *requires)
+{
+    for (int i = 0; requires && i < requires->nelts; i++) {
+        const ssl_requirement *requirement = APR_ARRAY_IDX(requires, i, const ssl_requirement *);
+        const char *error;
+
+        if (!ssl_require_holds(r, requirement, &error)) {
+            return refuse_requirement(r, requirement, error);
+        }
+    }
+    return DECLINED;
+}
+
+/* As with the stock module SSLRequire says nothing about plain HTTP; SSLRequireSSL does. */
 int ssl_access_check(request_rec *r)
 {
     ssl_dir_config *dir = ssl_dir_config_of(r);
@@ -222,21 +263,19 @@ int ssl_access_check(request_rec *r)
                       APLOGNO(02219) "access to %s failed, reason: SSL connection required", r->filename);
         return forbid(r);
     }
-    if (dir->requires) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
-                      APLOGNO(02229) "access to %s failed: this version of %s does not evaluate SSLRequire",
-                      r->filename, SSL_MODULE_VERSION);
-        return forbid(r);
-    }
-    return DECLINED;
+    return ssl_conn_secure(r->connection) ? check_requirements(r, dir->requires) : DECLINED;
 }
 
 /* --- FakeBasicAuth ------------------------------------------------------------------ */
 
-/* Whether R brings a user name that only FakeBasicAuth may make: a DN. */
+/* The password that goes with a DN, in every AuthUserFile made for FakeBasicAuth. */
+#define FAKE_PASSWORD "password"
+
+/* Whether R brings what only FakeBasicAuth may make: a DN and that password. */
 static int is_forged(request_rec *r)
 {
     const char *line = apr_table_get(r->headers_in, "Authorization");
+    const char *user, *colon;
 
     if (!line || ap_cstr_casecmp(ap_getword_white(r->pool, &line), "Basic") != 0) {
         return 0;
@@ -244,16 +283,31 @@ static int is_forged(request_rec *r)
     while (apr_isspace(*line)) {
         line++;
     }
-    return ap_pbase64decode(r->pool, line)[0] == '/';
+    user = ap_pbase64decode(r->pool, line);
+    colon = strchr(user, ':');
+    return *user == '/' && colon && strcmp(colon + 1, FAKE_PASSWORD) == 0;
 }
 
-/* Subrequests and redirects share or copy the header made here. */
+/* Subrequests and redirects share or copy the header that was made for R's first request. */
+static int is_our_own(const request_rec *r)
+{
+    for (; r; r = r->main ? r->main : r->prev) {
+        if (apr_table_get(r->notes, "ssl-fake-basic-auth")) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Forgery is looked for without the option, too: the AuthUserFile may also serve
+ * a directory or a virtual host that lacks it, plain ones among them. */
 int ssl_access_fake_basic(request_rec *r)
 {
     ssl_conn *conn = ssl_conn_secure(r->connection);
-    const char *dn;
+    int wanted = ssl_dir_options(r) & SSL_OPT_FAKE_BASIC_AUTH;
+    const char *dn, *login;
 
-    if (!(ssl_dir_options(r) & SSL_OPT_FAKE_BASIC_AUTH) || r->main || r->prev) {
+    if ((!wanted && r->user) || is_our_own(r)) {
         return DECLINED;
     }
     if (is_forged(r)) {
@@ -261,13 +315,16 @@ int ssl_access_fake_basic(request_rec *r)
                       APLOGNO(02035) "FakeBasicAuth: the client itself sent a DN as its user name: refused");
         return HTTP_FORBIDDEN;
     }
+    if (!wanted || !ap_is_initial_req(r)) {
+        return DECLINED;
+    }
     if (!conn || !ssl_conn_peer_verified(conn)) {
         return DECLINED;
     }
     dn = ssl_x509_name_legacy(r->pool, X509_get_subject_name(conn->facts.peer));
-    apr_table_setn(r->headers_in, "Authorization",
-                   apr_pstrcat(r->pool, "Basic ", ap_pbase64encode(r->pool, apr_pstrcat(r->pool, dn, ":password", NULL)),
-                               NULL));
+    login = ap_pbase64encode(r->pool, apr_pstrcat(r->pool, dn, ":" FAKE_PASSWORD, NULL));
+    apr_table_setn(r->headers_in, "Authorization", apr_pstrcat(r->pool, "Basic ", login, NULL));
+    apr_table_setn(r->notes, "ssl-fake-basic-auth", "1");
     ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, APLOGNO(02036) "FakeBasicAuth: \"%s\" is the user name",
                   ap_escape_logitem(r->pool, dn));
     return DECLINED;

@@ -9,6 +9,7 @@
 #include "ssl_confcmd.h"
 #include "ssl_config.h"
 #include "ssl_renamed.h"
+#include "ssl_require.h"
 #include "util_mutex.h"
 
 /** Which record a directive writes to. */
@@ -464,12 +465,16 @@ static const char *set_require_ssl(cmd_parms *cmd, void *dir)
 static const char *add_require(cmd_parms *cmd, void *dirv, const char *arg)
 {
     ssl_dir_config *dir = dirv;
+    const ssl_requirement *requirement;
+    const char *err = ssl_require_parse(cmd, arg, &requirement);
 
-    note_pending(cmd);
-    if (!dir->requires) {
-        dir->requires = apr_array_make(cmd->pool, 1, sizeof(const char *));
+    if (err) {
+        return apr_pstrcat(cmd->pool, "SSLRequire: ", err, NULL);
     }
-    APR_ARRAY_PUSH(dir->requires, const char *) = arg;
+    if (!dir->requires) {
+        dir->requires = apr_array_make(cmd->pool, 1, sizeof(const ssl_requirement *));
+    }
+    APR_ARRAY_PUSH(dir->requires, const ssl_requirement *) = requirement;
     return NULL;
 }
 

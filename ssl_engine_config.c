@@ -14,6 +14,7 @@ typedef enum {
     FIELD_FILE,    /* as FIELD_STRING; what it names is read at start */
     FIELD_FILES,   /* array of const char *; a virtual host's own replace the inherited ones */
     FIELD_STRINGS, /* array of const char *; inherited ones come first */
+    FIELD_LIST,    /* array of pointers; inherited ones come first; shapes no SSL_CTX */
     FIELD_CMDS     /* array of ssl_conf_cmd; inherited ones come first */
 } field_kind;
 
@@ -108,7 +109,7 @@ static const field dir_fields[] = {
     DIR(cipher_suite, FIELD_STRING, 0),
     DIR(user_name, FIELD_STRING, 0),
     DIR(reneg_buffer_size, FIELD_INT, 131072),
-    DIR(requires, FIELD_STRINGS, 0),
+    DIR(requires, FIELD_LIST, 0),
     END_OF_FIELDS
 };
 
@@ -153,6 +154,7 @@ static void fields_merge(apr_pool_t *p, const field *f, const void *base, const 
             ARRAY_AT(result, f) = ARRAY_AT(add, f) ? ARRAY_AT(add, f) : ARRAY_AT(base, f);
             break;
         case FIELD_STRINGS:
+        case FIELD_LIST:
         case FIELD_CMDS:
             ARRAY_AT(result, f) = append_arrays(p, ARRAY_AT(base, f), ARRAY_AT(add, f));
             break;
@@ -219,6 +221,8 @@ static void fields_sign(apr_pool_t *p, const field *f, const void *record, apr_a
         case FIELD_STRINGS:
         case FIELD_CMDS:
             sign_array(p, f, ARRAY_AT(record, f), parts);
+            break;
+        case FIELD_LIST:
             break;
         }
     }

@@ -84,7 +84,8 @@ int ssl_hook_user_name(request_rec *r)
     ssl_dir_config *dir = ssl_dir_config_of(r);
     const char *name;
 
-    if (!dir->user_name || !ssl_conn_secure(r->connection)) {
+    /* With FakeBasicAuth the user is the one whose password was checked. */
+    if (!dir->user_name || !ssl_conn_secure(r->connection) || (ssl_dir_options(r) & SSL_OPT_FAKE_BASIC_AUTH)) {
         return DECLINED;
     }
     name = ssl_var_lookup(r->pool, r->server, r->connection, r, dir->user_name);

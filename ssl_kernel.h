@@ -21,7 +21,7 @@ int ssl_hook_read_request(request_rec *r);
 /** post_read_request, last: notes ssl-unclean-shutdown and ssl-accurate-shutdown. */
 int ssl_hook_note_shutdown(request_rec *r);
 
-/** access_checker, after ssl_access_check(): SSLUserName. */
+/** access_checker, after ssl_access_check(): SSLUserName, unless FakeBasicAuth is on. */
 int ssl_hook_user_name(request_rec *r);
 
 /** fixups: environment variables. */

@@ -24,11 +24,13 @@ int ssl_access_check(request_rec *r);
 
 /** SSLOptions FakeBasicAuth: the subject of a verified client certificate
  * becomes the user of Basic authentication.  DECLINED, or HTTP_FORBIDDEN for a
- * client that sends such a user itself.  Hook post_perdir_config. */
+ * client that sends such a user itself, with or without the option.  Hook
+ * check_authn, before mod_auth_basic. */
 int ssl_access_fake_basic(request_rec *r);
 
 /** SSLOptions StrictRequire: HTTP_FORBIDDEN for what ssl_access_check() forbade
- * and `Satisfy Any` let in all the same.  Hook fixups, first. */
+ * and `Satisfy Any` would let in, or has let in, all the same.  Hooks check_authn
+ * (before a password is asked for) and fixups (where none is), first in both. */
 int ssl_access_check_strict(request_rec *r);
 
 /** Registers `Require ssl` and `Require ssl-verify-client`. */

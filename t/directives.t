@@ -4,7 +4,7 @@ use strict;
 use warnings;
 use lib 't/lib';
 use Test::More;
-use ModSSL::Httpd qw(is_stock not_yet);
+use ModSSL::Httpd qw(is_stock);
 use ModSSL::PKI qw(pki_file openssl);
 
 my $h = ModSSL::Httpd->new(minimal => 1, modules => [qw(authn_core authz_core proxy socache_shmcb socache_dbm)]);
@@ -41,7 +41,6 @@ sub check {
         is($out, undef, "accepted: $name");
     }
     else {
-        local $TODO = $place eq 'directory' && $line =~ /^SSLRequire(?:\s|$)/ ? not_yet('SSLRequire is not parsed, only refused when a request comes') : undef;
         like($out, qr/Syntax error on line \d+ of \S+httpd\.conf:\n./, "refused with a reason: $name");
     }
     return;
