@@ -5,11 +5,11 @@
  * end names the field, and a generic setter fills it.
  */
 
-#include "ap_provider.h"
 #include "ssl_confcmd.h"
 #include "ssl_config.h"
 #include "ssl_renamed.h"
 #include "ssl_require.h"
+#include "ssl_scache.h"
 #include "util_mutex.h"
 
 /** Which record a directive writes to. */
@@ -645,23 +645,6 @@ static const char *add_random_seed(cmd_parms *cmd, void *dir, const char *when, 
     return err;
 }
 
-/* "name[:arguments]" of a socache provider; both caches are named so. */
-static const char *open_socache(cmd_parms *cmd, const char *arg, const ap_socache_provider_t **provider,
-                                ap_socache_instance_t **instance)
-{
-    const char *colon = ap_strchr_c(arg, ':');
-    const char *name = colon ? apr_pstrmemdup(cmd->pool, arg, (apr_size_t)(colon - arg)) : arg;
-    const char *err;
-
-    *provider = ap_lookup_provider(AP_SOCACHE_PROVIDER_GROUP, name, AP_SOCACHE_PROVIDER_VERSION);
-    if (!*provider) {
-        return apr_psprintf(cmd->pool, "%s: there is no cache named '%s'; perhaps mod_socache_%s is to be loaded "
-                            "before this line", cmd->cmd->name, name, name);
-    }
-    err = (*provider)->create(instance, colon ? colon + 1 : NULL, cmd->temp_pool, cmd->pool);
-    return err ? apr_psprintf(cmd->pool, "%s: %s", cmd->cmd->name, err) : NULL;
-}
-
 static const char *set_session_cache(cmd_parms *cmd, void *dir, const char *arg)
 {
     ssl_global_config *global = ssl_global();
@@ -677,7 +660,7 @@ static const char *set_session_cache(cmd_parms *cmd, void *dir, const char *arg)
     if (global->session_id_without_cache || ap_cstr_casecmp(arg, "none") == 0) {
         return NULL;
     }
-    return open_socache(cmd, arg, &global->session_cache, &global->session_cache_instance);
+    return ssl_scache_open(cmd, arg, &global->session_cache, &global->session_cache_instance);
 }
 
 static const char *set_stapling_cache(cmd_parms *cmd, void *dir, const char *arg)
@@ -687,7 +670,7 @@ static const char *set_stapling_cache(cmd_parms *cmd, void *dir, const char *arg
 
     (void)dir;
     note_pending(cmd);
-    return err ? err : open_socache(cmd, arg, &global->stapling_cache, &global->stapling_cache_instance);
+    return err ? err : ssl_scache_open(cmd, arg, &global->stapling_cache, &global->stapling_cache_instance);
 }
 
 /* Of httpd 2.2; the Mutex directive has taken its place. */
@@ -697,6 +680,9 @@ static const char *set_mutex(cmd_parms *cmd, void *dir, const char *arg)
     int i;
 
     (void)dir;
+    if (!err && ap_cstr_casecmp(arg, "none") == 0) {
+        return NULL; /* the default stays: caches that need a mutex are damaged without one, and shmcb has its own */
+    }
     for (i = 0; !err && i < 2; i++) {
         const char *line = apr_pstrcat(cmd->pool, arg, i ? " ssl-stapling" : " ssl-cache", NULL);
         err = ap_set_mutex(cmd, NULL, line);

@@ -142,25 +142,34 @@ static int add_foreign_certs(server_rec *s, apr_pool_t *p)
     return fallback;
 }
 
+/* Which of the hosts with this id: 0, 1, ... in the order of the configuration. */
+static int ordinal_of(apr_hash_t *seen, const char *id, apr_pool_t *ptemp)
+{
+    int *count = apr_hash_get(seen, id, APR_HASH_KEY_STRING);
+
+    if (!count) {
+        count = apr_pcalloc(ptemp, sizeof(*count));
+        apr_hash_set(seen, id, APR_HASH_KEY_STRING, count);
+    }
+    return (*count)++;
+}
+
 /* What a session must have been made with to be resumed here: this virtual
- * host, and its demands on the client's certificate. */
-static void make_session_id_context(ssl_host *host, apr_pool_t *ptemp)
+ * host, and its demands on the client's certificate.  Without its addresses:
+ * the servers of a farm that share sessions have different ones. */
+static void make_session_id_context(ssl_host *host, apr_pool_t *ptemp, int ordinal)
 {
     const ssl_server_config *cfg = ssl_config_of(host->server);
     const ssl_tls_settings *tls = &cfg->tls;
-    const server_addr_rec *sar = host->server->addrs;
-    const char *text = apr_psprintf(ptemp, "%s\n%d\n%d\n%d\n%d", host->id, tls->verify, tls->verify_depth,
-                                    tls->crl_check, cfg->ocsp.enable);
+    const char *text = apr_psprintf(ptemp, "%s\n%d\n%d\n%d\n%d\n%d", host->id, ordinal, tls->verify,
+                                    tls->verify_depth, tls->crl_check, cfg->ocsp.enable);
 
-    for (; sar; sar = sar->next) {
-        text = apr_psprintf(ptemp, "%s\n%pI %s", text, sar->host_addr, sar->virthost ? sar->virthost : "");
-    }
     text = apr_pstrcat(ptemp, text, "\n", tls->ca_file ? tls->ca_file : "", "\n", tls->ca_path ? tls->ca_path : "", "\n",
                        tls->crl_file ? tls->crl_file : "", "\n", tls->crl_path ? tls->crl_path : "", NULL);
     EVP_Digest(text, strlen(text), host->session_id_context, NULL, EVP_sha256(), NULL);
 }
 
-static apr_status_t make_host(server_rec *s, apr_pool_t *p, apr_pool_t *ptemp)
+static apr_status_t make_host(server_rec *s, apr_pool_t *p, apr_pool_t *ptemp, apr_hash_t *seen)
 {
     ssl_server_config *cfg = ssl_config_of(s);
     ssl_host *host = apr_pcalloc(p, sizeof(*host));
@@ -180,7 +189,7 @@ static apr_status_t make_host(server_rec *s, apr_pool_t *p, apr_pool_t *ptemp)
         return APR_EGENERAL;
     }
     host->extras = ssl_ctx_extras_of(host->ctx);
-    make_session_id_context(host, ptemp);
+    make_session_id_context(host, ptemp, ordinal_of(seen, host->id, ptemp));
     cfg->host = host;
     return APR_SUCCESS;
 }
@@ -205,6 +214,7 @@ static apr_status_t show_hosts(server_rec *main_server, apr_pool_t *p)
 static apr_status_t make_hosts(server_rec *main_server, apr_pool_t *p, apr_pool_t *ptemp)
 {
     apr_status_t rv = APR_SUCCESS;
+    apr_hash_t *seen = apr_hash_make(ptemp);
     int any_tls = 0, any_ktls = 0;
     server_rec *s;
 
@@ -214,7 +224,7 @@ static apr_status_t make_hosts(server_rec *main_server, apr_pool_t *p, apr_pool_
         if (ssl_config_of(s)->engine == 1) {
             any_tls = 1;
             any_ktls |= ssl_config_of(s)->ktls;
-            rv = make_host(s, p, ptemp);
+            rv = make_host(s, p, ptemp, seen);
         }
     }
     ssl_plain_init(any_tls);
@@ -224,6 +234,7 @@ static apr_status_t make_hosts(server_rec *main_server, apr_pool_t *p, apr_pool_
 
 void ssl_init_for_report(server_rec *main_server, apr_pool_t *p)
 {
+    apr_hash_t *seen = apr_hash_make(p);
     server_rec *s;
 
     ssl_global()->reporting = 1;
@@ -232,7 +243,7 @@ void ssl_init_for_report(server_rec *main_server, apr_pool_t *p)
     for (s = main_server; s; s = s->next) {
         ssl_config_complete(s);
         if (ssl_config_of(s)->engine == 1) {
-            make_host(s, p, p); /* a host that fails does not keep the others from being shown */
+            make_host(s, p, p, seen); /* a host that fails does not keep the others from being shown */
         }
     }
     ssl_ctx_sweep(p, p);

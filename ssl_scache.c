@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ssl_scache.c - between OpenSSL's session callbacks and a socache provider.
+ * ssl_scache.c - between OpenSSL's session callbacks and a socache provider:
+ * ours (ssl_scache_shmcb.c, ssl_scache_dbm.c) or one of httpd's.
  *
  * Sessions are stored in OpenSSL's ASN.1 form under their id.  They are made
  * and parsed outside the lock.  What the cache returns is taken for hostile:
@@ -12,6 +13,7 @@
 #include "ssl_log.h"
 #include "ssl_scache.h"
 
+#include "ap_provider.h"
 #include "mod_status.h"
 #include "util_mutex.h"
 
@@ -33,6 +35,41 @@ apr_status_t ssl_scache_register_mutexes(apr_pool_t *p)
         rv = ap_mutex_register(p, types[i], NULL, APR_LOCK_DEFAULT, 0);
     }
     return rv;
+}
+
+/* "shmcb" and "dbm" are ours, with nothing else loaded.  "default" is what a
+ * module registers as such (mod_socache_shmcb does), else shmcb as well. */
+static const ap_socache_provider_t *find_provider(const char *name)
+{
+    const ap_socache_provider_t *foreign;
+
+    if (!strcmp(name, ssl_scache_shmcb.name)) {
+        return &ssl_scache_shmcb;
+    }
+    if (!strcmp(name, ssl_scache_dbm.name) || !strncmp(name, "dbm/", 4)) {
+        return &ssl_scache_dbm;
+    }
+    foreign = ap_lookup_provider(AP_SOCACHE_PROVIDER_GROUP, name, AP_SOCACHE_PROVIDER_VERSION);
+    return foreign || strcmp(name, AP_SOCACHE_DEFAULT_PROVIDER) ? foreign : &ssl_scache_shmcb;
+}
+
+const char *ssl_scache_open(cmd_parms *cmd, const char *arg, const ap_socache_provider_t **provider,
+                            ap_socache_instance_t **instance)
+{
+    const char *colon = ap_strchr_c(arg, ':');
+    const char *name = colon ? apr_pstrmemdup(cmd->pool, arg, (apr_size_t)(colon - arg)) : arg;
+    const char *err;
+
+    *provider = find_provider(name);
+    if (!*provider) {
+        return apr_psprintf(cmd->pool, "%s: there is no cache named '%s'; perhaps mod_socache_%s is to be loaded "
+                            "before this line (shmcb and dbm need no module)", cmd->cmd->name, name, name);
+    }
+    err = (*provider)->create(instance, colon ? colon + 1 : NULL, cmd->temp_pool, cmd->pool);
+    if (!err && *provider == &ssl_scache_dbm && name[3]) {
+        err = ssl_scache_dbm_set_type(*instance, name + 4, cmd->pool);
+    }
+    return err ? apr_psprintf(cmd->pool, "%s: %s", cmd->cmd->name, err) : NULL;
 }
 
 static apr_status_t destroy_cache(void *server)
@@ -157,12 +194,13 @@ static int store_session(SSL *ssl, SSL_SESSION *session)
     unsigned char der[MAX_SESSION], *end = der;
     unsigned int id_len;
     const unsigned char *id = SSL_SESSION_get_id(session, &id_len);
-    int len;
-    apr_time_t expiry = apr_time_now() + apr_time_from_sec(SSL_SESSION_get_timeout(session));
+    apr_time_t expiry;
     apr_status_t rv;
+    int len;
 
     /* A stateless ticket holds its session itself: nobody would ever ask for it here. */
-    if (!global->session_cache || (SSL_version(ssl) >= TLS1_3_VERSION && !(SSL_get_options(ssl) & SSL_OP_NO_TICKET))) {
+    if (!global->session_cache ||
+        (SSL_version(ssl) >= TLS1_3_VERSION && !(SSL_get_options(ssl) & SSL_OP_NO_TICKET))) {
         return 0;
     }
     len = i2d_SSL_SESSION(session, NULL);
@@ -170,6 +208,7 @@ static int store_session(SSL *ssl, SSL_SESSION *session)
         return 0;
     }
     i2d_SSL_SESSION(session, &end);
+    expiry = apr_time_now() + apr_time_from_sec(SSL_SESSION_get_timeout(session));
     if (!lock_cache(conn->server)) {
         return 0;
     }

@@ -15,6 +15,18 @@
 /** pre_config: registers the mutexes. */
 apr_status_t ssl_scache_register_mutexes(apr_pool_t *p);
 
+/** This module's own providers, for "shmcb" and "dbm". */
+extern const ap_socache_provider_t ssl_scache_shmcb, ssl_scache_dbm;
+
+/** Sets the type of a DBM (apr_dbm_open_ex()) that ssl_scache_dbm.create() made.
+ * NULL, or why there is no such TYPE. */
+const char *ssl_scache_dbm_set_type(ap_socache_instance_t *instance, const char *type, apr_pool_t *p);
+
+/** A directive's "name[:arguments]": ours for "shmcb", "dbm" and "dbm/type", else
+ * httpd's provider of this name.  NULL, or what is wrong; the cache still has to be initialized. */
+const char *ssl_scache_open(cmd_parms *cmd, const char *arg, const ap_socache_provider_t **provider,
+                            ap_socache_instance_t **instance);
+
 /** post_config: opens the cache that SSLSessionCache names, for the life of P.
  * APR_SUCCESS also when there is none; else logged why not. */
 apr_status_t ssl_scache_init(server_rec *main_server, apr_pool_t *p);

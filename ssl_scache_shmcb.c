@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ssl_scache_shmcb.c - "shmcb:" as a socache provider: where the memory of
+ * ssl_util_shmcb.c comes from, and what mod_status shows of it.
+ *
+ * The memory is anonymous, mapped by the parent and inherited by the children:
+ * sessions are never on a disk, and no file has to be writable.  The path in
+ * the directive is accepted and not used; the stock module's shared memory has
+ * no name in the file system either.
+ *
+ * It is kept in the process pool, so that a restart finds its sessions again.
+ * Nothing in it holds an address of this module.  When the size changes, the
+ * sessions move.  Children of the old generation go on with the old memory
+ * until they end.
+ */
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "ssl_ctx.h"
+#include "ssl_scache.h"
+#include "ssl_shmcb.h"
+
+#include "ap_mpm.h"
+#include "mod_status.h"
+
+#define DEFAULT_SIZE 524288
+#define KEPT_BLOCKS "mod_ssl:shmcb"
+
+/** Lives in the process pool: it is read by code that was loaded later, perhaps of another version. */
+typedef struct kept_block {
+    apr_uint32_t layout; /* SSL_SHMCB_LAYOUT of who made it */
+    pid_t owner;         /* the parent, who alone may wipe it */
+    void *memory;        /* locks, then a page that nobody may touch, then the block */
+    apr_size_t mapped, block_at, size;
+} kept_block;
+
+struct ap_socache_instance_t {
+    apr_size_t size;
+    const char *name; /* of the consumer */
+    ssl_shmcb cache;
+};
+
+/* --- the directive ------------------------------------------------------------ */
+
+static const char *parse_size(const char *text, apr_size_t *size)
+{
+    char *end;
+    apr_int64_t number = apr_strtoi64(text, &end, 10);
+
+    if (*end != ')' || end[1]) {
+        return *end == ')' || !*end
+                   ? "Invalid argument: no closing parenthesis or cache size missing after pathname with parenthesis"
+                   : "Invalid argument: cache size not numerical";
+    }
+    if (number >= 0 && number < SSL_SHMCB_MIN_SIZE) {
+        return "Invalid argument: size has to be >= 8192 bytes";
+    }
+    if (number < 0 || number >= SSL_SHMCB_MAX_SIZE) {
+        return "Invalid argument: size has to be < 4294967295 bytes on this platform";
+    }
+    *size = (apr_size_t)number;
+    return NULL;
+}
+
+/* "[path][(size)]" */
+static const char *create(ap_socache_instance_t **instance, const char *arg, apr_pool_t *tmp, apr_pool_t *p)
+{
+    const char *parenthesis = arg ? strrchr(arg, '(') : NULL;
+
+    (void)tmp;
+    *instance = apr_pcalloc(p, sizeof(**instance));
+    (*instance)->size = DEFAULT_SIZE;
+    return parenthesis ? parse_size(parenthesis + 1, &(*instance)->size) : NULL;
+}
+
+/* --- memory ----------------------------------------------------------------------- */
+
+static apr_size_t whole_pages(apr_size_t bytes)
+{
+    apr_size_t page = (apr_size_t)sysconf(_SC_PAGESIZE);
+
+    return (bytes + page - 1) / page * page;
+}
+
+static apr_status_t attach(ssl_shmcb *cache, const kept_block *kept)
+{
+    return ssl_shmcb_attach(cache, (char *)kept->memory + kept->block_at, kept->size, kept->memory);
+}
+
+static apr_status_t map(kept_block *kept, apr_size_t size)
+{
+    apr_size_t locks = whole_pages(ssl_shmcb_locks_size(size)), guard = whole_pages(1);
+
+    kept->layout = SSL_SHMCB_LAYOUT;
+    kept->owner = getpid();
+    kept->size = size;
+    kept->block_at = locks + guard;
+    kept->mapped = locks + guard + whole_pages(size);
+    kept->memory = mmap(NULL, kept->mapped, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (kept->memory == MAP_FAILED) {
+        return APR_FROM_OS_ERROR(errno);
+    }
+    mprotect((char *)kept->memory + locks, guard, PROT_NONE);
+    /* Sessions are as good as keys: they have no place in a core dump. */
+    madvise((char *)kept->memory + kept->block_at, kept->mapped - kept->block_at, MADV_DONTDUMP);
+    return APR_SUCCESS;
+}
+
+static void unmap(kept_block *kept)
+{
+    munmap(kept->memory, kept->mapped);
+    memset(kept, 0, sizeof(*kept));
+}
+
+static kept_block *find_kept(const char *name)
+{
+    apr_hash_t *all = ssl_kept_hash(KEPT_BLOCKS);
+    apr_pool_t *process = apr_hash_pool_get(all);
+    kept_block *kept = apr_hash_get(all, name, APR_HASH_KEY_STRING);
+
+    if (!kept) {
+        kept = apr_pcalloc(process, sizeof(*kept));
+        apr_hash_set(all, apr_pstrdup(process, name), APR_HASH_KEY_STRING, kept);
+    }
+    return kept;
+}
+
+static void move_one(void *context, const unsigned char *id, uint32_t id_len, apr_time_t expiry,
+                     const unsigned char *data, uint32_t len)
+{
+    ssl_shmcb_store(context, id, id_len, expiry, data, len, apr_time_now());
+}
+
+/* The sessions of another size move in, as far as there is room. */
+static void move_all(ssl_shmcb *to, const kept_block *old, server_rec *s)
+{
+    ssl_shmcb from;
+
+    if (attach(&from, old) == APR_SUCCESS && ssl_shmcb_is_formatted(&from)) {
+        ssl_shmcb_iterate(&from, move_one, to, apr_time_now());
+        ap_log_error(APLOG_MARK, APLOG_INFO, 0, s, "shmcb: the cache was made anew with %" APR_SIZE_T_FMT " bytes "
+                     "(before: %" APR_SIZE_T_FMT "); its content has moved", to->size, old->size);
+    }
+}
+
+/* --- the provider ------------------------------------------------------------------- */
+
+static apr_status_t init(ap_socache_instance_t *instance, const char *cname, const struct ap_socache_hints *hints,
+                         server_rec *s, apr_pool_t *p)
+{
+    kept_block *kept = find_kept(cname), fresh;
+    apr_status_t rv;
+
+    (void)hints;
+    instance->name = apr_pstrdup(p, cname);
+    if (kept->memory && kept->layout == SSL_SHMCB_LAYOUT && kept->size == instance->size) {
+        rv = attach(&instance->cache, kept);
+        if (rv == APR_SUCCESS && ssl_shmcb_is_formatted(&instance->cache)) {
+            return rv;
+        }
+    }
+    rv = map(&fresh, instance->size);
+    if (rv == APR_SUCCESS) {
+        attach(&instance->cache, &fresh);
+        rv = ssl_shmcb_format(&instance->cache);
+    }
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, rv, s, "shmcb: cannot have %" APR_SIZE_T_FMT " bytes of shared memory",
+                     instance->size);
+        return rv;
+    }
+    if (kept->memory) {
+        if (kept->layout == SSL_SHMCB_LAYOUT) {
+            move_all(&instance->cache, kept, s);
+        }
+        unmap(kept);
+    }
+    *kept = fresh;
+    return rv;
+}
+
+/* At a restart everything stays; the parent's end wipes it. */
+static void destroy(ap_socache_instance_t *instance, server_rec *s)
+{
+    kept_block *kept = instance->name ? find_kept(instance->name) : NULL;
+
+    (void)s;
+    if (kept && kept->memory && kept->owner == getpid() && ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_EXITING) {
+        ssl_shmcb_wipe(&instance->cache);
+        unmap(kept);
+    }
+}
+
+static apr_status_t store(ap_socache_instance_t *instance, server_rec *s, const unsigned char *id, unsigned int idlen,
+                          apr_time_t expiry, unsigned char *data, unsigned int datalen, apr_pool_t *pool)
+{
+    (void)s;
+    (void)pool;
+    return ssl_shmcb_store(&instance->cache, id, idlen, expiry, data, datalen, apr_time_now());
+}
+
+static apr_status_t retrieve(ap_socache_instance_t *instance, server_rec *s, const unsigned char *id,
+                             unsigned int idlen, unsigned char *data, unsigned int *datalen, apr_pool_t *pool)
+{
+    (void)s;
+    (void)pool;
+    return ssl_shmcb_retrieve(&instance->cache, id, idlen, data, datalen, apr_time_now());
+}
+
+static apr_status_t remove_object(ap_socache_instance_t *instance, server_rec *s, const unsigned char *id,
+                                  unsigned int idlen, apr_pool_t *pool)
+{
+    (void)s;
+    (void)pool;
+    return ssl_shmcb_remove(&instance->cache, id, idlen);
+}
+
+/** What iterate()'s caller gave, while the core iterates. */
+typedef struct visit {
+    ap_socache_instance_t *instance;
+    server_rec *server;
+    void *context;
+    ap_socache_iterator_t *iterator;
+    apr_pool_t *pool;
+    apr_status_t rv; /* the first that is not APR_SUCCESS ends it */
+} visit;
+
+static void visit_one(void *context, const unsigned char *id, uint32_t id_len, apr_time_t expiry,
+                      const unsigned char *data, uint32_t len)
+{
+    visit *v = context;
+
+    (void)expiry;
+    if (v->rv == APR_SUCCESS) {
+        v->rv = v->iterator(v->instance, v->server, v->context, id, id_len, data, len, v->pool);
+    }
+}
+
+static apr_status_t iterate(ap_socache_instance_t *instance, server_rec *s, void *userctx,
+                            ap_socache_iterator_t *iterator, apr_pool_t *pool)
+{
+    visit v = { instance, s, userctx, iterator, pool, APR_SUCCESS };
+    apr_status_t rv = ssl_shmcb_iterate(&instance->cache, visit_one, &v, apr_time_now());
+
+    return v.rv != APR_SUCCESS ? v.rv : rv;
+}
+
+/* --- mod_status ------------------------------------------------------------------------ */
+
+static int seconds_left(apr_time_t expiry, apr_time_t now)
+{
+    return expiry ? (int)apr_time_sec(expiry - now) : 0;
+}
+
+static int percent_used(const ssl_shmcb_stats *stats)
+{
+    return (int)(stats->bytes * 100 / stats->capacity);
+}
+
+/* Names that the stock module has, too, mean the same here. */
+static void print_short(request_rec *r, const ssl_shmcb *cache, const ssl_shmcb_stats *stats, apr_time_t now)
+{
+    const struct {
+        const char *name;
+        apr_uint64_t value;
+    } lines[] = {
+        { "CacheSharedMemory", cache->size },
+        { "CacheCurrentEntries", stats->entries },
+        { "CacheSubcaches", cache->regions },
+        { "CacheTimeLeftOldestMin", (apr_uint64_t)seconds_left(stats->oldest_expiry, now) },
+        { "CacheTimeLeftOldestMax", (apr_uint64_t)seconds_left(stats->newest_expiry, now) },
+        { "CacheStoreCount", stats->stores },
+        { "CacheReplaceCount", stats->replaced },
+        { "CacheExpireCount", stats->expired },
+        { "CacheDiscardCount", stats->evicted },
+        { "CacheRetrieveHitCount", stats->hits },
+        { "CacheRetrieveMissCount", stats->misses },
+        { "CacheRemoveHitCount", stats->removes },
+        { "CacheRemoveMissCount", stats->remove_misses },
+        { "CacheRepairCount", stats->repairs },
+        { "CacheBytesUsed", stats->bytes },
+        { "CacheBytesTotal", stats->capacity },
+    };
+    size_t i;
+
+    ap_rputs("CacheType: SHMCB\n", r);
+    for (i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+        ap_rprintf(r, "%s: %" APR_UINT64_T_FMT "\n", lines[i].name, lines[i].value);
+    }
+    ap_rprintf(r, "CacheUsage: %d%%\n", percent_used(stats));
+}
+
+static void print_html(request_rec *r, const ssl_shmcb *cache, const ssl_shmcb_stats *stats, apr_time_t now)
+{
+    ap_rprintf(r, "cache type: <b>SHMCB</b>, shared memory: <b>%" APR_SIZE_T_FMT "</b> bytes, current entries: "
+               "<b>%" APR_UINT64_T_FMT "</b><br>\n", cache->size, stats->entries);
+    ap_rprintf(r, "regions: <b>%u</b>, cache usage: <b>%d%%</b> (%" APR_UINT64_T_FMT " of %" APR_UINT64_T_FMT
+               " bytes)<br>\n", cache->regions, percent_used(stats), stats->bytes, stats->capacity);
+    if (stats->oldest_expiry) {
+        ap_rprintf(r, "time left of entries: <b>%d</b> to <b>%d</b> seconds<br>\n",
+                   seconds_left(stats->oldest_expiry, now), seconds_left(stats->newest_expiry, now));
+    }
+    ap_rprintf(r, "stored: <b>%" APR_UINT64_T_FMT "</b>, of these in place of another: <b>%" APR_UINT64_T_FMT
+               "</b><br>\n", stats->stores, stats->replaced);
+    ap_rprintf(r, "expired: <b>%" APR_UINT64_T_FMT "</b>, made room before their time: <b>%" APR_UINT64_T_FMT
+               "</b><br>\n", stats->expired, stats->evicted);
+    ap_rprintf(r, "retrieves: <b>%" APR_UINT64_T_FMT "</b> hit, <b>%" APR_UINT64_T_FMT "</b> miss<br>\n", stats->hits,
+               stats->misses);
+    ap_rprintf(r, "removes: <b>%" APR_UINT64_T_FMT "</b> hit, <b>%" APR_UINT64_T_FMT "</b> miss<br>\n",
+               stats->removes, stats->remove_misses);
+    ap_rprintf(r, "repairs after damage or the death of a process: <b>%" APR_UINT64_T_FMT "</b><br>\n", stats->repairs);
+}
+
+static void status(ap_socache_instance_t *instance, request_rec *r, int flags)
+{
+    apr_time_t now = apr_time_now();
+    ssl_shmcb_stats stats;
+
+    ssl_shmcb_read_stats(&instance->cache, &stats, now);
+    (flags & AP_STATUS_SHORT ? print_short : print_html)(r, &instance->cache, &stats, now);
+}
+
+const ap_socache_provider_t ssl_scache_shmcb = {
+    .name = "shmcb",
+    .flags = 0, /* each region has a lock of its own */
+    .create = create,
+    .init = init,
+    .destroy = destroy,
+    .store = store,
+    .retrieve = retrieve,
+    .remove = remove_object,
+    .status = status,
+    .iterate = iterate
+};
