@@ -4,8 +4,8 @@
  * start.
  *
  * For a certificate without a chain OpenSSL looks for one among the CAs of the
- * SSL_CTX, in every handshake.  The answer is always the same, so the question
- * is asked once, here.
+ * SSL_CTX (or those of SSLOpenSSLConfCmd ChainCAFile), in every handshake.  The
+ * answer is always the same, so the question is asked once, here.
  */
 #include "ssl_ctx.h"
 #include "ssl_log.h"
@@ -34,14 +34,14 @@ static STACK_OF(X509) *find_chain(X509_STORE *store, X509 *leaf)
     return chain;
 }
 
-static void complete_current(SSL_CTX *ctx)
+static void complete_current(SSL_CTX *ctx, X509_STORE *store)
 {
     STACK_OF(X509) *chain = NULL;
 
     if (SSL_CTX_get0_chain_certs(ctx, &chain) && sk_X509_num(chain) > 0) {
         return;
     }
-    chain = find_chain(SSL_CTX_get_cert_store(ctx), SSL_CTX_get0_certificate(ctx));
+    chain = find_chain(store, SSL_CTX_get0_certificate(ctx));
     if (chain) {
         SSL_CTX_set1_chain(ctx, chain);
         sk_X509_pop_free(chain, X509_free);
@@ -51,12 +51,15 @@ static void complete_current(SSL_CTX *ctx)
 apr_status_t ssl_chain_complete(ssl_ctx_build *b)
 {
     STACK_OF(X509) *extra = NULL;
+    X509_STORE *store = NULL;
     long more;
 
+    SSL_CTX_get0_chain_cert_store(b->ctx, &store);
+    store = store ? store : SSL_CTX_get_cert_store(b->ctx);
     SSL_CTX_get_extra_chain_certs_only(b->ctx, &extra);
     more = sk_X509_num(extra) > 0 ? 0 : SSL_CTX_set_current_cert(b->ctx, SSL_CERT_SET_FIRST);
     for (; more; more = SSL_CTX_set_current_cert(b->ctx, SSL_CERT_SET_NEXT)) {
-        complete_current(b->ctx);
+        complete_current(b->ctx, store);
     }
     ERR_clear_error();
     SSL_CTX_set_mode(b->ctx, SSL_MODE_NO_AUTO_CHAIN);

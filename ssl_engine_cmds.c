@@ -88,12 +88,17 @@ static const char *set_flag(cmd_parms *cmd, void *dir, int on)
     return NULL;
 }
 
-/* Leading digits count, as they always have: "60s" is 60, "x" is 0. */
+/* Leading digits count, as they always have: "60s" is 60, "x" is 0.  Not where
+ * there is a max: those directives are ours alone. */
 static const char *set_int(cmd_parms *cmd, void *dir, const char *arg)
 {
     int max = ((const target *)cmd->info)->max;
-    long value = strtol(arg, NULL, 10);
+    char *end;
+    long value = strtol(arg, &end, 10);
 
+    if (max && (end == arg || *end)) {
+        return invalid(cmd, arg, "it is no whole number");
+    }
     if (max && value > max) {
         return invalid(cmd, arg, apr_psprintf(cmd->pool, "the most is %d", max));
     }

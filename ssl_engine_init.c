@@ -133,18 +133,17 @@ static int add_foreign_certs(server_rec *s, apr_pool_t *p)
 }
 
 /* What a session must have been made with to be resumed here: this virtual
- * host, and its demands on the client's certificate. */
+ * host, and its demands on the client's certificate.  Servers of a farm share
+ * their sessions: neither addresses nor the port that is listened to count. */
 static void make_session_id_context(ssl_host *host, apr_pool_t *ptemp)
 {
+    const server_rec *s = host->server;
     const ssl_server_config *cfg = ssl_config_of(host->server);
     const ssl_tls_settings *tls = &cfg->tls;
-    const server_addr_rec *sar = host->server->addrs;
-    const char *text = apr_psprintf(ptemp, "%s\n%d\n%d\n%d\n%d", host->id, tls->verify, tls->verify_depth,
-                                    tls->crl_check, cfg->ocsp.enable);
+    const char *text = apr_psprintf(ptemp, "%s:%u\n%d\n%d\n%d\n%d", s->server_hostname ? s->server_hostname : "",
+                                    s->port ? s->port : 443, tls->verify, tls->verify_depth, tls->crl_check,
+                                    cfg->ocsp.enable);
 
-    for (; sar; sar = sar->next) {
-        text = apr_psprintf(ptemp, "%s\n%pI %s", text, sar->host_addr, sar->virthost ? sar->virthost : "");
-    }
     text = apr_pstrcat(ptemp, text, "\n", tls->ca_file ? tls->ca_file : "", "\n", tls->ca_path ? tls->ca_path : "", "\n",
                        tls->crl_file ? tls->crl_file : "", "\n", tls->crl_path ? tls->crl_path : "", NULL);
     EVP_Digest(text, strlen(text), host->session_id_context, NULL, EVP_sha256(), NULL);

@@ -12,6 +12,8 @@
  *    48 bytes   name 16 | HMAC-SHA256 key 16 | AES-128-CBC key 16
  *    80 bytes   name 16 | HMAC-SHA256 key 32 | AES-256-CBC key 32
  *
+ * Of a file of any other size the first 48 bytes count, as they do in the stock module.
+ *
  * Who can read a key can read what was recorded of TLS 1.2 connections that
  * were resumed by its tickets; hence the warning about files that others can read.
  */
@@ -105,10 +107,10 @@ apr_status_t ssl_ticket_init(server_rec *s, apr_pool_t *p)
 
 static int use_bytes(ticket_key *key, const unsigned char *bytes, apr_size_t len)
 {
-    if (len != FILE_SIZE(SMALL_KEY) && len != FILE_SIZE(LARGE_KEY)) {
+    if (len < FILE_SIZE(SMALL_KEY)) {
         return 0;
     }
-    key->size = (len - NAME_SIZE) / 2;
+    key->size = len == FILE_SIZE(LARGE_KEY) ? LARGE_KEY : SMALL_KEY;
     memcpy(key->name, bytes, NAME_SIZE);
     memcpy(key->hmac, bytes + NAME_SIZE, key->size);
     memcpy(key->aes, bytes + NAME_SIZE + key->size, key->size);
@@ -122,6 +124,15 @@ static void warn_if_open(server_rec *s, const char *id, const char *path, apr_fi
     if (apr_file_info_get(&info, APR_FINFO_PROT, file) == APR_SUCCESS && (info.protection & APR_FPROT_WREAD)) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, "%s: SSLSessionTicketKeyFile '%s' can be read by everybody on "
                      "this machine: chmod 600 '%s', and make new keys", id, path, path);
+    }
+}
+
+static void warn_if_odd(server_rec *s, const char *id, const char *path, apr_size_t len)
+{
+    if (len != FILE_SIZE(SMALL_KEY) && len != FILE_SIZE(LARGE_KEY)) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, "%s: SSLSessionTicketKeyFile: '%s' holds neither %d nor %d bytes: "
+                     "the first %d are used", id, path, FILE_SIZE(SMALL_KEY), FILE_SIZE(LARGE_KEY),
+                     FILE_SIZE(SMALL_KEY));
     }
 }
 
@@ -147,9 +158,11 @@ static int read_key(server_rec *s, const char *id, const char *path, ticket_key 
     }
     else if (!ok) {
         ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s, APLOGNO(02287) "%s: SSLSessionTicketKeyFile: '%s' must hold %d or %d "
-                     "bytes, it holds %s%" APR_SIZE_T_FMT "; make one: openssl rand -out FILE %d", id, path,
-                     FILE_SIZE(SMALL_KEY), FILE_SIZE(LARGE_KEY), len == sizeof(bytes) ? "more than " : "",
-                     len == sizeof(bytes) ? len - 1 : len, FILE_SIZE(LARGE_KEY));
+                     "bytes, it holds %" APR_SIZE_T_FMT "; make one: openssl rand -out FILE %d", id, path,
+                     FILE_SIZE(SMALL_KEY), FILE_SIZE(LARGE_KEY), len, FILE_SIZE(LARGE_KEY));
+    }
+    else {
+        warn_if_odd(s, id, path, len);
     }
     return ok;
 }
