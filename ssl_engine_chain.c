@@ -4,16 +4,16 @@
  * start.
  *
  * For a certificate without a chain OpenSSL looks for one among the CAs of the
- * SSL_CTX, in every handshake.  The answer is always the same, so the question
- * is asked once, here.
+ * SSL_CTX (or those of SSLOpenSSLConfCmd ChainCAFile), in every handshake.  The
+ * answer is always the same, so the question is asked once, here.
  */
 #include "ssl_ctx.h"
 #include "ssl_log.h"
 
 #include <openssl/x509_vfy.h>
 
-/* The certificates above LEAF as far as the CAs of STORE lead, without a root:
- * clients only believe their own copy (RFC 8446, 4.4.2).  NULL if there are none. */
+/* The certificates above LEAF as far as the CAs of STORE lead, a root included:
+ * what OpenSSL would send.  NULL if there are none. */
 static STACK_OF(X509) *find_chain(X509_STORE *store, X509 *leaf)
 {
     X509_STORE_CTX *walk = X509_STORE_CTX_new();
@@ -27,9 +27,6 @@ static STACK_OF(X509) *find_chain(X509_STORE *store, X509 *leaf)
     if (chain && sk_X509_num(chain) > 0) {
         X509_free(sk_X509_shift(chain));
     }
-    if (chain && sk_X509_num(chain) > 0 && X509_self_signed(sk_X509_value(chain, sk_X509_num(chain) - 1), 0) == 1) {
-        X509_free(sk_X509_pop(chain));
-    }
     if (chain && sk_X509_num(chain) == 0) {
         sk_X509_free(chain);
         chain = NULL;
@@ -37,14 +34,14 @@ static STACK_OF(X509) *find_chain(X509_STORE *store, X509 *leaf)
     return chain;
 }
 
-static void complete_current(SSL_CTX *ctx)
+static void complete_current(SSL_CTX *ctx, X509_STORE *store)
 {
     STACK_OF(X509) *chain = NULL;
 
     if (SSL_CTX_get0_chain_certs(ctx, &chain) && sk_X509_num(chain) > 0) {
         return;
     }
-    chain = find_chain(SSL_CTX_get_cert_store(ctx), SSL_CTX_get0_certificate(ctx));
+    chain = find_chain(store, SSL_CTX_get0_certificate(ctx));
     if (chain) {
         SSL_CTX_set1_chain(ctx, chain);
         sk_X509_pop_free(chain, X509_free);
@@ -54,12 +51,15 @@ static void complete_current(SSL_CTX *ctx)
 apr_status_t ssl_chain_complete(ssl_ctx_build *b)
 {
     STACK_OF(X509) *extra = NULL;
+    X509_STORE *store = NULL;
     long more;
 
+    SSL_CTX_get0_chain_cert_store(b->ctx, &store);
+    store = store ? store : SSL_CTX_get_cert_store(b->ctx);
     SSL_CTX_get_extra_chain_certs_only(b->ctx, &extra);
     more = sk_X509_num(extra) > 0 ? 0 : SSL_CTX_set_current_cert(b->ctx, SSL_CERT_SET_FIRST);
     for (; more; more = SSL_CTX_set_current_cert(b->ctx, SSL_CERT_SET_NEXT)) {
-        complete_current(b->ctx);
+        complete_current(b->ctx, store);
     }
     ERR_clear_error();
     SSL_CTX_set_mode(b->ctx, SSL_MODE_NO_AUTO_CHAIN);

@@ -171,6 +171,15 @@ static void check_end(const ssl_sent_chain *links, X509 *top, X509_STORE **syste
     X509_free(top);
 }
 
+static int is_in_store(X509_STORE *store, X509 *root)
+{
+    X509 *found = issuer_in_store(store, root);
+    int same = found && X509_cmp(found, root) == 0;
+
+    X509_free(found);
+    return same;
+}
+
 /* The N-th certificate sent: on the way up from the leaf (USED), there twice, a root, or a stranger. */
 static void check_link(const ssl_sent_chain *links, int n, const char *used, apr_pool_t *p)
 {
@@ -186,7 +195,7 @@ static void check_link(const ssl_sent_chain *links, int n, const char *used, apr
                  apr_psprintf(p, "'%s' does not belong to it: it issued none of the others; take it out of '%s'",
                               name, links->path));
     }
-    else if (ssl_x509_is_self_issued(cert)) {
+    else if (ssl_x509_is_self_issued(cert) && !is_in_store(links->store, cert)) { /* else it may come from there */
         complain(p, links, APLOG_INFO,
                  apr_psprintf(p, "the root '%s' is sent needlessly: clients only believe their own copy; take "
                               "it out of '%s'", name, links->path));

@@ -91,12 +91,14 @@ static const char *set_flag(cmd_parms *cmd, void *dir, int on)
     return NULL;
 }
 
-/* Leading digits count, as they always have: "60s" is 60, "x" is 0. */
+/* Leading digits count, as they always have: "60s" is 60, "x" is 0.  Not where
+ * there is a bound: those directives are ours alone. */
 static const char *bounded_int(cmd_parms *cmd, const char *arg, int min, int max, int *field)
 {
-    long number = strtol(arg, NULL, 10);
+    char *end;
+    long number = strtol(arg, &end, 10);
 
-    if (number < min || number > max) {
+    if (number < min || number > max || (max != INT_MAX && (end == arg || *end))) {
         return invalid(cmd, arg, apr_psprintf(cmd->pool, "it is a number from %d to %d", min, max));
     }
     *field = (int)number;

@@ -155,13 +155,16 @@ static int ordinal_of(apr_hash_t *seen, const char *id, apr_pool_t *ptemp)
 }
 
 /* What a session must have been made with to be resumed here: this virtual
- * host, and its demands on the client's certificate.  Without its addresses:
- * the servers of a farm that share sessions have different ones. */
-static void make_session_id_context(ssl_host *host, apr_pool_t *ptemp, int ordinal)
+ * host, and its demands on the client's certificate.  Servers of a farm share
+ * their sessions: neither addresses nor the port that is listened to count. */
+static void make_session_id_context(ssl_host *host, apr_pool_t *ptemp, apr_hash_t *seen)
 {
+    const server_rec *s = host->server;
     const ssl_server_config *cfg = ssl_config_of(host->server);
     const ssl_tls_settings *tls = &cfg->tls;
-    const char *text = apr_psprintf(ptemp, "%s\n%d\n%d\n%d\n%d\n%d", host->id, ordinal, tls->verify,
+    const char *name = apr_psprintf(ptemp, "%s:%u", s->server_hostname ? s->server_hostname : "",
+                                    s->port ? s->port : DEFAULT_HTTPS_PORT);
+    const char *text = apr_psprintf(ptemp, "%s\n%d\n%d\n%d\n%d\n%d", name, ordinal_of(seen, name, ptemp), tls->verify,
                                     tls->verify_depth, tls->crl_check, cfg->ocsp.enable);
 
     text = apr_pstrcat(ptemp, text, "\n", tls->ca_file ? tls->ca_file : "", "\n", tls->ca_path ? tls->ca_path : "", "\n",
@@ -189,7 +192,7 @@ static apr_status_t make_host(server_rec *s, apr_pool_t *p, apr_pool_t *ptemp, a
         return APR_EGENERAL;
     }
     host->extras = ssl_ctx_extras_of(host->ctx);
-    make_session_id_context(host, ptemp, ordinal_of(seen, host->id, ptemp));
+    make_session_id_context(host, ptemp, seen);
     cfg->host = host;
     return APR_SUCCESS;
 }

@@ -48,7 +48,7 @@ typedef struct io_ctx {
     char *record;              /* to be encrypted: gathered small pieces, or NULL */
     apr_size_t gathered;       /* bytes in record */
     int small_records;         /* how many of the next records are to fit a packet each */
-    apr_time_t last_sent;      /* when the last output came; 0 while there was none */
+    apr_time_t last_sent;      /* when the last output was done; 0 while there was none */
 } io_ctx;
 
 /* --- input ------------------------------------------------------------------------ */
@@ -265,19 +265,17 @@ static apr_status_t filter_in(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_m
 
 /* --- output ------------------------------------------------------------------------- */
 
+static int dynamic_record_size(const io_ctx *io)
+{
+    return ssl_config_of(io->conn->server)->dynamic_record_size;
+}
+
 /* The connection is new to the network, or again as good as new. */
 static void choose_record_size(io_ctx *io)
 {
-    apr_time_t now;
-
-    if (!ssl_config_of(io->conn->server)->dynamic_record_size) {
-        return;
-    }
-    now = apr_time_now();
-    if (now - io->last_sent > PAUSE) {
+    if (dynamic_record_size(io) && apr_time_now() - io->last_sent > PAUSE) {
         io->small_records = FIRST_PACKETS;
     }
-    io->last_sent = now;
 }
 
 /* How much of LEN to hand to OpenSSL at once. */
@@ -496,6 +494,8 @@ static apr_status_t filter_out(ap_filter_t *f, apr_bucket_brigade *bb)
         apr_status_t sent = ssl_transport_send(conn->transport, 0);
         rv = rv == APR_SUCCESS ? sent : rv;
     }
+    /* A large file leaves in one call: the pause begins with its end. */
+    io->last_sent = dynamic_record_size(io) ? apr_time_now() : 0;
     return rv;
 }
 

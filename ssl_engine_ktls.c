@@ -22,7 +22,7 @@ void ssl_ktls_init(server_rec *s, int wanted)
     const char *problem = wanted ? ssl_compat_ktls_problem() : NULL;
 
     usable = wanted && !problem;
-    if (problem) {
+    if (problem && ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_CREATE_PRE_CONFIG) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, "SSLKTLS on: %s; records are made by OpenSSL, as without it",
                      problem);
     }

@@ -12,7 +12,7 @@
  *    48 bytes   name 16 | HMAC-SHA256 key 16 | AES-128-CBC key 16
  *    80 bytes   name 16 | HMAC-SHA256 key 32 | AES-256-CBC key 32
  *
- * Of a file of another size the first 48 bytes count, as they always have.
+ * Of a file of any other size the first 48 bytes count, as they do in the stock module.
  *
  * Who can read a key can read what was recorded of TLS 1.2 connections that
  * were resumed by its tickets; hence the warning about files that others can read.
@@ -127,6 +127,15 @@ static void warn_if_open(server_rec *s, const char *id, const char *path, apr_fi
     }
 }
 
+static void warn_if_odd(server_rec *s, const char *id, const char *path, apr_size_t len)
+{
+    if (len != FILE_SIZE(SMALL_KEY) && len != FILE_SIZE(LARGE_KEY)) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, "%s: SSLSessionTicketKeyFile: '%s' holds neither %d nor %d bytes: "
+                     "the first %d are used", id, path, FILE_SIZE(SMALL_KEY), FILE_SIZE(LARGE_KEY),
+                     FILE_SIZE(SMALL_KEY));
+    }
+}
+
 static int read_key(server_rec *s, const char *id, const char *path, ticket_key *key, apr_pool_t *p)
 {
     unsigned char bytes[FILE_SIZE(LARGE_KEY) + 1];
@@ -150,7 +159,10 @@ static int read_key(server_rec *s, const char *id, const char *path, ticket_key 
     else if (!ok) {
         ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s, APLOGNO(02287) "%s: SSLSessionTicketKeyFile: '%s' must hold %d or %d "
                      "bytes, it holds %" APR_SIZE_T_FMT "; make one: openssl rand -out FILE %d", id, path,
-                     FILE_SIZE(SMALL_KEY), FILE_SIZE(LARGE_KEY), len, FILE_SIZE(SMALL_KEY));
+                     FILE_SIZE(SMALL_KEY), FILE_SIZE(LARGE_KEY), len, FILE_SIZE(LARGE_KEY));
+    }
+    else {
+        warn_if_odd(s, id, path, len);
     }
     return ok;
 }

@@ -47,16 +47,14 @@ static const char *parse_size(const char *text, apr_size_t *size)
     char *end;
     apr_int64_t number = apr_strtoi64(text, &end, 10);
 
-    if (*end != ')' || end[1]) {
-        return *end == ')' || !*end
-                   ? "Invalid argument: no closing parenthesis or cache size missing after pathname with parenthesis"
-                   : "Invalid argument: cache size not numerical";
+    if (end == text || *end != ')' || end[1]) {
+        return "shmcb: what stands in parentheses at the end is the size, a number of bytes: shmcb:path(512000)";
     }
     if (number >= 0 && number < SSL_SHMCB_MIN_SIZE) {
-        return "Invalid argument: size has to be >= 8192 bytes";
+        return "shmcb: the least size is 8192 bytes";
     }
     if (number < 0 || number >= SSL_SHMCB_MAX_SIZE) {
-        return "Invalid argument: size has to be < 4294967295 bytes on this platform";
+        return "shmcb: the size must be below 4294967295 bytes";
     }
     *size = (apr_size_t)number;
     return NULL;
@@ -70,7 +68,10 @@ static const char *create(ap_socache_instance_t **instance, const char *arg, apr
     (void)tmp;
     *instance = apr_pcalloc(p, sizeof(**instance));
     (*instance)->size = DEFAULT_SIZE;
-    return parenthesis ? parse_size(parenthesis + 1, &(*instance)->size) : NULL;
+    if (!parenthesis) {
+        return arg && strchr(arg, ')') ? parse_size("", &(*instance)->size) : NULL;
+    }
+    return parse_size(parenthesis + 1, &(*instance)->size);
 }
 
 /* --- memory ----------------------------------------------------------------------- */

@@ -144,6 +144,6 @@ subtest 'a full cache' => sub {
     is((visit($h, $sessions[-1]))[0], 'resumed', 'the last of 60 sessions is there');
     is((visit($h, $sessions[0]))[0], 'full', 'the first has made room');
     like(status($h, '?auto'), qr/^CacheDiscardCount: [1-9]/m, '... which is counted');
-    is(join("\n", grep { /\[ssl:(?:warn|error)\]/ } split /\n/, $h->errorlog), '', 'that is nothing to log');
+    is(join("\n", grep { /\[ssl:(?:warn|error)\]/ && !/chain of the server certificate/ } split /\n/, $h->errorlog), '', 'that is nothing to log');
 };
 done_testing;

@@ -44,7 +44,7 @@ response has been read.
 
 =head2 raw_connect($port)
 
-A plain IO::Socket::INET.  C<start_tls($sock, %options)> makes it a TLS one.
+A plain IO::Socket::INET (to C<address>, default 127.0.0.1, as for tls_connect).  C<start_tls($sock, %options)> makes it a TLS one.
 
 =head2 http_get($sock, $path, $host, %options)  http_request($sock, %options)  read_response($sock, head => 1)
 
@@ -222,7 +222,7 @@ sub set_timeouts {
 
 sub raw_connect {
     my ($port, %o) = @_;
-    my $sock = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port, Timeout => 10 * $SLOW) or return undef;
+    my $sock = IO::Socket::INET->new(PeerAddr => $o{address} || '127.0.0.1', PeerPort => $port, Timeout => 10 * $SLOW) or return undef;
     return set_timeouts($sock, $o{timeout} || 20);
 }
 
@@ -282,7 +282,7 @@ sub start_tls {
 
 sub tls_connect {
     my (%o) = @_;
-    my $sock = raw_connect($o{port}, timeout => $o{timeout});
+    my $sock = raw_connect($o{port}, timeout => $o{timeout}, address => $o{address});
     if (!$sock) {
         $tls_error = "connect: $!";
         return undef;
@@ -309,8 +309,8 @@ sub presented {
 package ModSSL::Client::OneSession {
     sub new         { my ($class, $session) = @_; return bless { session => $session }, $class }
     sub get_session { my ($self) = @_; return Net::SSLeay::d2i_SSL_SESSION($self->{session}) }
-    sub add_session { return }
-    sub del_session { return }
+    sub add_session { return 0 }    # OpenSSL is told that nobody keeps it
+    sub del_session { return 0 }
 }
 
 # --- HTTP -----------------------------------------------------------------------------------------

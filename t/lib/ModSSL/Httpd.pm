@@ -29,6 +29,8 @@ ModSSL::Httpd - a small httpd of a test's own
   without    modules of the default set to leave out; 'ssl' leaves mod_ssl out
   listen     names of ports; each is a free port of 127.0.0.1
   mpm        event (default, or $MODSSL_MPM), worker, prefork
+  so         the mod_ssl.so to load (default so_path(); stock_so() is the distribution's)
+  address    that the ports are on (default 127.0.0.1)     ports  { name => number } instead of free ones
   loglevel   default "info"
   env        { NAME => value } for the server's environment
   stdin      text for the server's standard input (pass phrase dialogs); default /dev/null
@@ -61,7 +63,7 @@ with cgi/env (prints NAME=VALUE lines) and cgi/echo (prints the request body).
   openssl_version()    "3.0.22"
   httpd_version()      "2.4.71"
   free_ports($n)       ports of 127.0.0.1 that nothing listens on
-  so_path() is_asan() is_valgrind() mpm()
+  so_path() stock_so() is_asan() is_valgrind() mpm()
   wait_for($seconds, sub {...})   polls until the code returns true; returns that or false
 
 =cut
@@ -80,7 +82,7 @@ use Scalar::Util qw(weaken);
 use Time::HiRes qw(sleep time);
 use ModSSL::PKI qw(pki_dir slurp spew);
 
-our @EXPORT_OK = qw(is_stock ours_only not_yet have_module openssl_version httpd_version free_ports so_path
+our @EXPORT_OK = qw(is_stock ours_only not_yet have_module openssl_version httpd_version free_ports so_path stock_so
                     is_asan is_valgrind mpm wait_for);
 
 my $MODULES   = $ENV{MODSSL_MODULES} || '/usr/lib/apache2/modules';
@@ -96,6 +98,7 @@ my @DEFAULT_MODULES = qw(authz_core authn_core authz_host authn_file authz_user 
 sub httpd_binary { return $ENV{MODSSL_HTTPD} || '/usr/sbin/apache2' }
 sub is_asan      { return $ENV{MODSSL_ASAN} ? 1 : 0 }
 sub is_valgrind  { return $ENV{MODSSL_VALGRIND} ? 1 : 0 }
+sub stock_so     { return $STOCK_SO }
 sub mpm          { return $ENV{MODSSL_MPM} || 'event' }
 
 sub so_path {
@@ -179,7 +182,7 @@ sub new {
     my $root = File::Temp::tempdir("modssl-$name-XXXXXX", DIR => $base, CLEANUP => 0);
     my $self = bless {
         modules => [], without => [], listen => ['https'], mpm => mpm(), loglevel => 'info', config => '',
-        env => {}, %o, name => $name, root => $root, owner => $$, mark => 0,
+        env => {}, so => so_path(), address => '127.0.0.1', %o, name => $name, root => $root, owner => $$, mark => 0,
     }, $class;
 
     chmod 0755, $root;
@@ -190,7 +193,7 @@ sub new {
         chown $uid, $gid, "$root/run";
     }
     my @ports = free_ports(scalar @{ $self->{listen} });
-    $self->{ports} = { map { $_ => shift @ports } @{ $self->{listen} } };
+    $self->{ports} = { (map { $_ => shift @ports } @{ $self->{listen} }), %{ $o{ports} || {} } };
 
     $self->file('conf/mime.types', "text/html html\ntext/plain txt\nimage/png png\napplication/json json\n");
     $self->file('htdocs/index.html', "It works\n");
@@ -229,7 +232,7 @@ sub cgi {
 sub config {
     my ($self, $text) = @_;
     my $root = $self->{root};
-    my %value = (root => $root, pki => pki_dir(), htdocs => "$root/htdocs", so => so_path());
+    my %value = (root => $root, pki => pki_dir(), htdocs => "$root/htdocs", so => $self->{so});
     $text =~ s/\@(root|pki|htdocs|so)\@/$value{$1}/g;
     $text =~ s/\@port:(\w+)\@/$self->port($1)/ge;
     spew("$root/conf/httpd.conf", $self->preamble, $text);
@@ -243,7 +246,7 @@ sub module_list {
     my @wanted = ('mpm_' . ($o{mpm} || mpm()), $o{minimal} ? 'authz_core' : @DEFAULT_MODULES, @{ $o{modules} || [] });
     my %seen = (ssl => 1, %skip);
     my @list = map { ["${_}_module", "$MODULES/mod_$_.so"] } grep { !$seen{$_}++ } @wanted;
-    push @list, ['ssl_module', so_path()] if !$skip{ssl};
+    push @list, ['ssl_module', $o{so} || so_path()] if !$skip{ssl};
     return @list;
 }
 
@@ -254,7 +257,7 @@ sub preamble {
     my $load = join '', map { "LoadModule $_->[0] $_->[1]\n" } @load;
     my %has = map { $_->[0] => 1 } @load;
     my $user = $self->{user} ? "User $self->{user}\nGroup $self->{user}\n" : '';
-    my $listen = join '', map { "Listen 127.0.0.1:$self->{ports}{$_}\n" } @{ $self->{listen} };
+    my $listen = join '', map { "Listen $self->{address}:$self->{ports}{$_}\n" } @{ $self->{listen} };
     # few processes: quick to start, and a test that counts them stays readable
     my $size = $self->{mpm} eq 'prefork'
         ? "StartServers 2\nMinSpareServers 1\nMaxSpareServers 4\nMaxRequestWorkers 16\n"
@@ -386,7 +389,7 @@ sub start {
         return 0;
     }
     if (!(grep { $_ eq 'ssl' } @{ $self->{without} })) {
-        my $wrong = wrong_module_of($self->pid);
+        my $wrong = wrong_module_of($self->pid, $self->{so});
         if ($wrong) {
             $self->stop;
             die "$self->{name}: $wrong\n";
@@ -408,7 +411,7 @@ sub reaped {
 sub answers {
     my ($self) = @_;
     for my $port (values %{ $self->{ports} }) {
-        my $sock = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port, Timeout => 2) or return 0;
+        my $sock = IO::Socket::INET->new(PeerAddr => $self->{address}, PeerPort => $port, Timeout => 2) or return 0;
     }
     # Listening starts before the first child does.
     return $self->errorlog_since($self->{log_at_start}) =~ /resuming normal operations/
@@ -417,14 +420,15 @@ sub answers {
 
 # Why the module in the running server is not the one under test; nothing when it is.
 sub wrong_module_of {
-    my ($pid) = @_;
-    my @want = stat so_path() or return 'no ' . so_path();
+    my ($pid, $so) = @_;
+    $so ||= so_path();
+    my @want = stat $so or return "no $so";
     my $maps = slurp("/proc/$pid/maps");
     my %loaded = map { $_ => 1 } $maps =~ m{(/\S*/mod_ssl[^/\s]*\.so)$}mg;
     return "no mod_ssl.so in the server's memory" if !%loaded;
     for my $file (keys %loaded) {
         my @got = stat $file or return "$file is loaded but gone";
-        return "$file is loaded, not " . so_path() if $got[0] != $want[0] || $got[1] != $want[1];
+        return "$file is loaded, not $so" if $got[0] != $want[0] || $got[1] != $want[1];
     }
     return;
 }

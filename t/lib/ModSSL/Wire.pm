@@ -15,7 +15,7 @@ ModSSL::Wire - a TLS client whose records and bytes on the wire are in the test'
 
 =head1 METHODS
 
-  new(port =>, version => '1.2'|'1.3', sni =>, timeout => 20)
+  new(port =>, version => '1.2'|'1.3', sni =>, ciphers => (up to TLS 1.2), timeout => 20)
   hello             the bytes of the ClientHello, not sent
   handshake         true when it completed (the session tickets of TLS 1.3 are read later)
   seal($text)       the record(s) that carry $text (up to 16384 bytes in one)
@@ -26,6 +26,7 @@ ModSSL::Wire - a TLS client whose records and bytes on the wire are in the test'
   wait_eof($s)      true when the peer ended the connection within $s seconds; whatever else comes is thrown away
   eof reset close_notify   what has been seen: end of stream, connection reset, the peer's close_notify
   abort             closes with a TCP reset        close  closes; neither sends close_notify
+  records           [type, length] of each record that has come since the last call, as its header has them
   error             text of the last OpenSSL error
 
 =cut
@@ -50,13 +51,14 @@ sub new {
         Net::SSLeay::CTX_set_min_proto_version($ctx, $VERSION{ $o{version} });
         Net::SSLeay::CTX_set_max_proto_version($ctx, $VERSION{ $o{version} });
     }
+    Net::SSLeay::CTX_set_cipher_list($ctx, $o{ciphers}) if $o{ciphers};
     my $ssl = Net::SSLeay::new($ctx);
     my ($in, $out) = map { Net::SSLeay::BIO_new(Net::SSLeay::BIO_s_mem()) } 1, 2;
     Net::SSLeay::set_bio($ssl, $in, $out);
     Net::SSLeay::set_connect_state($ssl);
     Net::SSLeay::set_tlsext_host_name($ssl, $o{sni}) if defined $o{sni};
     return bless { sock => $sock, ctx => $ctx, ssl => $ssl, in => $in, out => $out, plain => '',
-                   timeout => $o{timeout} || 20 }, $class;
+                   header => '', records => [], timeout => $o{timeout} || 20 }, $class;
 }
 
 sub sock  { return $_[0]{sock} }
@@ -103,8 +105,26 @@ sub fill {
         return 0;
     }
     Net::SSLeay::BIO_write($self->{in}, $bytes);
+    $self->note_records($bytes);
     return 1;
 }
+
+# Headers only; {skip} is what is still to come of a record whose header has been seen.
+sub note_records {
+    my ($self, $bytes) = @_;
+    $bytes = $self->{header} . $bytes;
+    my $at = $self->{skip} || 0;
+    while ($at + 5 <= length $bytes) {
+        my ($type, undef, $length) = unpack 'C n n', substr $bytes, $at, 5;
+        push @{ $self->{records} }, [$type, $length];
+        $at += 5 + $length;
+    }
+    $self->{header} = $at < length $bytes ? substr $bytes, $at : '';
+    $self->{skip} = $at > length $bytes ? $at - length $bytes : 0;
+    return;
+}
+
+sub records { my ($self) = @_; return splice @{ $self->{records} } }
 
 sub drain {
     my ($self) = @_;
