@@ -7,7 +7,7 @@
  *   start        ssl_engine_init.c, ssl_engine_ctx.c, ssl_engine_certs.c, ssl_engine_pphrase.c
  *   connection   ssl_engine_handshake.c, ssl_engine_sni.c, ssl_engine_verify.c
  *   bytes        ssl_engine_io.c, ssl_engine_bio.c, ssl_engine_plain.c
- *   request      ssl_engine_kernel.c, ssl_engine_access.c, ssl_engine_vars.c
+ *   request      ssl_engine_kernel.c, ssl_engine_access.c, ssl_engine_reneg.c, ssl_engine_buffer.c, ssl_engine_vars.c
  *   sessions     ssl_scache.c
  */
 #include "mod_ssl.h"
@@ -103,6 +103,7 @@ static void register_hooks(apr_pool_t *p)
     ssl_io_register(p);
     ssl_plain_register(p);
     ssl_access_register(p);
+    ssl_buffer_register(p);
     ssl_vars_register(p);
     APR_OPTIONAL_HOOK(ap, status_hook, ssl_scache_status, NULL, NULL, APR_HOOK_MIDDLE);
 

@@ -77,6 +77,8 @@ int ssl_conn_bind_host(ssl_conn *conn, server_rec *s)
         }
         copy_settings(conn->ssl, host->ctx);
     }
+    conn->verify = ssl_config_of(s)->tls.verify;
+    conn->verify_depth = ssl_config_of(s)->tls.verify_depth;
     conn->service_unavailable = host->fallback_cert ? 1 : 0;
     return SSL_set_session_id_context(conn->ssl, host->session_id_context, sizeof(host->session_id_context)) == 1 ? 0
                                                                                                                   : -1;
@@ -248,7 +250,17 @@ apr_status_t ssl_conn_result(ssl_conn *conn, int ret, const char *what)
 
 /* --- from state to state --------------------------------------------------------- */
 
-static void fill_facts(ssl_conn *conn)
+/* How many CA certificates stand above the peer's. A session does not tell; but
+ * it was made with the demands of this virtual host. */
+static int peer_depth(const ssl_conn *conn)
+{
+    STACK_OF(X509) *chain = SSL_get0_verified_chain(conn->ssl);
+    int n = chain ? sk_X509_num(chain) : 0;
+
+    return !conn->facts.peer ? 0 : n > 0 ? n - 1 : conn->verify_depth;
+}
+
+void ssl_conn_fill_facts(ssl_conn *conn)
 {
     ssl_conn_facts *facts = &conn->facts;
     const SSL_CIPHER *cipher = SSL_get_current_cipher(conn->ssl);
@@ -260,6 +272,7 @@ static void fill_facts(ssl_conn *conn)
     facts->cipher_bits_used = SSL_CIPHER_get_bits(cipher, &facts->cipher_bits_possible);
     facts->group = ssl_compat_group_name(conn->ssl);
     facts->peer = SSL_get0_peer_certificate(conn->ssl);
+    facts->peer_depth = peer_depth(conn);
     facts->resumed = SSL_session_reused(conn->ssl);
     SSL_get0_alpn_selected(conn->ssl, &alpn, &alpn_len);
     facts->alpn = alpn_len ? apr_pstrmemdup(conn->c->pool, (const char *)alpn, alpn_len) : NULL;
@@ -299,7 +312,7 @@ static apr_status_t shake_hands(ssl_conn *conn)
     }
     conn->transport->answer_expected = 0;
     conn->state = SSL_CONN_ESTABLISHED;
-    fill_facts(conn);
+    ssl_conn_fill_facts(conn);
     ap_log_cerror(APLOG_MARK, APLOG_DEBUG, 0, conn->c, APLOGNO(02041) "Protocol: %s, Cipher: %s (%d/%d bits)",
                   conn->facts.protocol, conn->facts.cipher, conn->facts.cipher_bits_used,
                   conn->facts.cipher_bits_possible);

@@ -15,7 +15,7 @@ packages_of() {
     case $1 in
         run) echo apache2 openssl ;;
         build) echo apache2 apache2-dev libssl-dev gcc libc6-dev make openssl ;;
-        test) echo libapache2-mod-perl2 liblwp-protocol-https-perl libio-socket-ssl-perl libwww-perl curl \
+        test) echo libapache2-mod-perl2 liblwp-protocol-https-perl libio-socket-ssl-perl libwww-perl curl gnutls-bin \
             nghttp2-client libnet-ssleay-perl procps ;;
         browser) echo chromium libnss3-tools ;;
         bench) echo nginx-light nghttp2-client ;;
