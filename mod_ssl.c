@@ -8,7 +8,7 @@
  *                ssl_engine_policy.c, ssl_engine_dump.c
  *   connection   ssl_engine_handshake.c, ssl_engine_sni.c, ssl_engine_verify.c
  *   bytes        ssl_engine_io.c, ssl_engine_bio.c, ssl_engine_plain.c
- *   request      ssl_engine_kernel.c, ssl_engine_access.c, ssl_engine_vars.c,
+ *   request      ssl_engine_kernel.c, ssl_engine_access.c, ssl_engine_reneg.c, ssl_engine_buffer.c, ssl_engine_vars.c,
  *                ssl_engine_expr.c and ssl_util_expr.c (SSLRequire)
  *   sessions     ssl_scache.c
  *   mistakes     ssl_engine_check.c, ssl_engine_certcheck.c, ssl_engine_dircheck.c, ssl_engine_explain.c
@@ -107,6 +107,7 @@ static void register_hooks(apr_pool_t *p)
     ssl_io_register(p);
     ssl_plain_register(p);
     ssl_access_register(p);
+    ssl_buffer_register(p);
     ssl_vars_register(p);
     APR_OPTIONAL_HOOK(ap, status_hook, ssl_scache_status, NULL, NULL, APR_HOOK_MIDDLE);
 

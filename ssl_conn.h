@@ -40,6 +40,7 @@ typedef struct ssl_conn_facts {
     const char *group;        /**< key exchange group ("x25519"), or NULL */
     const char *alpn;         /**< protocol selected by ALPN, or NULL */
     X509 *peer;               /**< peer's certificate, borrowed from the SSL; NULL if it sent none */
+    int peer_depth;           /**< CA certificates above it: at most, as far as is known; 0 if there is none */
     int resumed;              /**< the session was resumed */
 } ssl_conn_facts;
 
@@ -54,6 +55,9 @@ struct ssl_conn {
     ssl_conn_facts facts;
     const char *sni;          /**< host name asked for in the ClientHello, as sent; NULL if none */
     server_rec *sni_server;   /**< virtual host that `sni` names, with or without TLS; else the first */
+    int verify;               /**< ssl_verify_level that the peer's certificate was asked for with */
+    int verify_depth;         /**< most CA certificates above it; both are the virtual host's until a directory asks */
+    const char *allowed_suite;/**< a directory's list in which the cipher was found; NULL until one was */
     const char *verify_error; /**< why the peer's certificate was refused, in words; NULL if it wasn't */
     long verify_result;       /**< X509_V_... of the peer's certificate */
     int offered_versions;     /**< mask of SSL_PROTO_: supported_versions of the ClientHello; 0 if it had none */
@@ -103,6 +107,9 @@ apr_status_t ssl_conn_progress(ssl_conn *conn, ssl_conn_state wanted, apr_read_t
  * APR_EAGAIN: later again.  APR_EOF: the peer closed; orderly if SSL_RECEIVED_SHUTDOWN.
  * Else the reason; it is logged, and CONN is CLOSED. */
 apr_status_t ssl_conn_result(ssl_conn *conn, int ret, const char *what);
+
+/** Fills conn->facts, when a handshake is over. */
+void ssl_conn_fill_facts(ssl_conn *conn);
 
 /** Ends the TLS session of CONN as conn->shutdown says; the bytes are handed
  * to the transport, not yet to the network.  Harmless when CLOSED already. */

@@ -175,43 +175,112 @@ static int forbid(request_rec *r)
 }
 
 /* What R's directory, or else the virtual host that its Host header chose,
- * demands of client certificates: SSLVHostSNIPolicy insecure lets a connection
- * come here that was made with another virtual host. */
-static int demanded_level(request_rec *r, const ssl_dir_config *dir)
+ * demands: SSLVHostSNIPolicy insecure lets a connection come here that was made
+ * with another virtual host. */
+static ssl_demand demand_of(request_rec *r)
 {
-    return SSL_OR(dir->verify, ssl_config_of(r->server)->tls.verify);
+    const ssl_dir_config *dir = ssl_dir_config_of(r);
+    const ssl_tls_settings *tls = &ssl_config_of(r->server)->tls;
+    ssl_demand demand = {
+        .verify = SSL_OR(dir->verify, tls->verify),
+        .verify_depth = SSL_OR(dir->verify_depth, tls->verify_depth),
+        .cipher_suite = dir->cipher_suite
+    };
+
+    return demand;
 }
 
-/* A connection that was made with the same or a stronger demand meets it.  So
- * does a certificate that was verified though it need not have been, in its
- * own virtual host: another one may trust other CAs. */
-static int meets(request_rec *r, ssl_conn *conn, int level)
+/* Whether R's virtual host checks client certificates as that of CONN does. */
+static int same_authority(request_rec *r, ssl_conn *conn)
 {
-    return level <= ssl_config_of(conn->server)->tls.verify ||
-           (r->server == conn->server && ssl_conn_peer_verified(conn));
+    return r->server == conn->server || !differs_in_auth(ssl_config_of(r->server), ssl_config_of(conn->server));
 }
 
-static const char *unmet_demand(request_rec *r, ssl_conn *conn, ssl_dir_config *dir)
+/* A handshake with the same or a stronger demand meets it.  So does a
+ * certificate that was verified though it need not have been; but not by other
+ * CAs, nor one further below its CA than is allowed here. */
+static int meets_verify(request_rec *r, ssl_conn *conn, const ssl_demand *demand)
 {
-    if (!meets(r, conn, demanded_level(r, dir))) {
-        return "SSLVerifyClient demands a client certificate that this connection did not bring";
+    int verified = ssl_conn_peer_verified(conn);
+
+    if (demand->verify == SSL_CVERIFY_NONE) {
+        return 1;
     }
-    return dir->cipher_suite && !same_text(dir->cipher_suite, ssl_config_of(conn->server)->tls.cipher_suite)
-               ? "SSLCipherSuite differs from that of the virtual host" : NULL;
+    if (!same_authority(r, conn)) {
+        return demand->verify <= ssl_config_of(conn->server)->tls.verify;
+    }
+    if (verified) {
+        return conn->facts.peer_depth <= demand->verify_depth;
+    }
+    return demand->verify != SSL_CVERIFY_REQUIRE && conn->verify != SSL_CVERIFY_NONE;
+}
+
+static int meets_cipher(ssl_conn *conn, const ssl_demand *demand)
+{
+    return !demand->cipher_suite || same_text(demand->cipher_suite, ssl_config_of(conn->server)->tls.cipher_suite) ||
+           ssl_reneg_cipher_allowed(conn, demand->cipher_suite);
+}
+
+static int refuse_demand(request_rec *r, const char *reason)
+{
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, APLOGNO(02229) "access to %s failed: %s", r->uri, reason);
+    return HTTP_FORBIDDEN;
+}
+
+/* RFC 7540, 9.2.1 and RFC 8740: mod_http2 answers the note with HTTP_1_1_REQUIRED,
+ * and clients come back with HTTP/1.1. */
+static int refuse_stream(request_rec *r, const char *cause)
+{
+    apr_table_setn(r->notes, "ssl-renegotiate-forbidden", cause);
+    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
+                  "%s demands another handshake (%s), which HTTP/2 forbids: the client is told to use "
+                  "HTTP/1.1", r->uri, cause);
+    return HTTP_FORBIDDEN;
+}
+
+/* By another handshake; then it is looked at again what holds. */
+static int change_connection(request_rec *r, ssl_conn *conn, const ssl_demand *demand, int ask)
+{
+    int limit = SSL_OR(ssl_dir_config_of(r)->reneg_buffer_size, 131072), rv = ssl_buffer_body(r, limit);
+
+    if (rv == OK) {
+        rv = ssl_reneg_run(r, conn, demand, ask);
+    }
+    if (rv != OK) {
+        return rv;
+    }
+    if (!meets_verify(r, conn, demand)) {
+        return refuse_demand(r, "SSLVerifyClient demands a client certificate that this connection did not bring");
+    }
+    if (!meets_cipher(conn, demand)) {
+        return refuse_demand(r, "SSLCipherSuite does not allow the cipher of this connection");
+    }
+    return DECLINED;
 }
 
 int ssl_access_check_demands(request_rec *r)
 {
     ssl_conn *conn = ssl_conn_secure(r->connection);
-    const char *unmet = conn ? unmet_demand(r, conn, ssl_dir_config_of(r)) : NULL;
+    ssl_demand demand;
+    int ask, other_cipher;
 
-    if (!unmet) {
+    if (!conn) {
         return DECLINED;
     }
-    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
-                  APLOGNO(02229) "access to %s failed: this version of %s does not change a connection for a "
-                  "directory, and %s", r->uri, SSL_MODULE_VERSION, unmet);
-    return HTTP_FORBIDDEN;
+    demand = demand_of(r);
+    ask = !meets_verify(r, conn, &demand);
+    other_cipher = !meets_cipher(conn, &demand);
+    if (!ask && !other_cipher) {
+        return DECLINED;
+    }
+    if (r->connection->master) {
+        return refuse_stream(r, ask ? "verify-client" : "cipher-suite");
+    }
+    if (ask && !same_authority(r, conn)) {
+        return refuse_demand(r, "SSLVerifyClient demands a client certificate, and the connection was made with a "
+                             "virtual host that checks them in another way");
+    }
+    return change_connection(r, conn, &demand, ask);
 }
 
 /* No more of an expression is needed to find it.  It is the administrator's own

@@ -833,7 +833,7 @@ const command_rec ssl_directives[] = {
     AP_INIT_TAKE_ARGV("SSLOptions", set_options, NULL, OR_OPTIONS | RSRC_CONF, "[+|-]option ..."),
     AP_INIT_NO_ARGS("SSLRequireSSL", set_require_ssl, NULL, OR_AUTHCFG, "deny access without TLS"),
     AP_INIT_RAW_ARGS("SSLRequire", add_require, NULL, OR_AUTHCFG, "deny access unless the expression is true"),
-    AP_INIT_TAKE1("SSLRenegBufferSize", set_int, DIR(reneg_buffer_size, PENDING), OR_AUTHCFG,
+    AP_INIT_TAKE1("SSLRenegBufferSize", set_int, DIR(reneg_buffer_size), OR_AUTHCFG,
                   "bytes of a request body that are kept during renegotiation"),
     AP_INIT_TAKE1("SSLUserName", set_string, DIR(user_name), ANYWHERE, "variable that holds the user's name"),
 

@@ -91,6 +91,8 @@ int ssl_conn_bind_host(ssl_conn *conn, server_rec *s)
             return -1;
         }
     }
+    conn->verify = ssl_config_of(s)->tls.verify;
+    conn->verify_depth = ssl_config_of(s)->tls.verify_depth;
     conn->service_unavailable = host->fallback_cert ? 1 : 0;
     return SSL_set_session_id_context(conn->ssl, host->session_id_context, sizeof(host->session_id_context)) == 1 ? 0
                                                                                                                   : -1;
@@ -266,7 +268,17 @@ apr_status_t ssl_conn_result(ssl_conn *conn, int ret, const char *what)
 
 /* --- from state to state --------------------------------------------------------- */
 
-static void fill_facts(ssl_conn *conn)
+/* How many CA certificates stand above the peer's. A session does not tell; but
+ * it was made with the demands of this virtual host. */
+static int peer_depth(const ssl_conn *conn)
+{
+    STACK_OF(X509) *chain = SSL_get0_verified_chain(conn->ssl);
+    int n = chain ? sk_X509_num(chain) : 0;
+
+    return !conn->facts.peer ? 0 : n > 0 ? n - 1 : conn->verify_depth;
+}
+
+void ssl_conn_fill_facts(ssl_conn *conn)
 {
     ssl_conn_facts *facts = &conn->facts;
     const SSL_CIPHER *cipher = SSL_get_current_cipher(conn->ssl);
@@ -278,6 +290,7 @@ static void fill_facts(ssl_conn *conn)
     facts->cipher_bits_used = SSL_CIPHER_get_bits(cipher, &facts->cipher_bits_possible);
     facts->group = ssl_compat_group_name(conn->ssl);
     facts->peer = SSL_get0_peer_certificate(conn->ssl);
+    facts->peer_depth = peer_depth(conn);
     facts->resumed = SSL_session_reused(conn->ssl);
     SSL_get0_alpn_selected(conn->ssl, &alpn, &alpn_len);
     facts->alpn = alpn_len ? apr_pstrmemdup(conn->c->pool, (const char *)alpn, alpn_len) : NULL;
@@ -316,7 +329,7 @@ static apr_status_t shake_hands(ssl_conn *conn)
         return ssl_conn_result(conn, ret, "handshake");
     }
     conn->state = SSL_CONN_ESTABLISHED;
-    fill_facts(conn);
+    ssl_conn_fill_facts(conn);
     ssl_ktls_settle(conn);
     /* Up to TLS 1.2 a full handshake ends with a message of ours that the client waits for. */
     conn->transport->answer_expected = SSL_version(conn->ssl) < TLS1_3_VERSION && !conn->facts.resumed;

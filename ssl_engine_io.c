@@ -97,6 +97,28 @@ static apr_status_t fill(io_ctx *io, apr_read_type_e block, apr_size_t size)
     return APR_SUCCESS;
 }
 
+/* In a handshake amid the connection.  Small pieces are put together, or a peer
+ * that sends many would have us hold a block for each. */
+apr_status_t ssl_io_read_ahead(ssl_conn *conn, apr_size_t *count)
+{
+    io_ctx *io = conn->transport->in->ctx;
+    char buffer[LINE_CHUNK];
+    apr_status_t rv;
+    int n;
+
+    conn->transport->mode = APR_BLOCK_READ;
+    conn->transport->answer_expected = 1;
+    ERR_clear_error();
+    n = SSL_read(conn->ssl, buffer, sizeof(buffer));
+    if (n <= 0) {
+        return ssl_conn_result(conn, n, "renegotiation");
+    }
+    *count += (apr_size_t)n;
+    rv = apr_brigade_write(io->plain, NULL, NULL, buffer, (apr_size_t)n);
+    OPENSSL_cleanse(buffer, (size_t)n);
+    return rv;
+}
+
 /* Splitting a bucket at its end leaves an empty one, which is not input. */
 static int has_bytes(io_ctx *io)
 {
@@ -368,6 +390,16 @@ static apr_status_t send_all(io_ctx *io, int flush)
     apr_status_t rv = encrypt_gathered(io);
 
     return rv == APR_SUCCESS ? ssl_transport_send(io->conn->transport, flush) : rv;
+}
+
+apr_status_t ssl_io_flush(ssl_conn *conn)
+{
+    return send_all(conn->transport->in->ctx, 1);
+}
+
+int ssl_io_has_input(ssl_conn *conn)
+{
+    return has_bytes(conn->transport->in->ctx);
 }
 
 /* Files are read here: buckets would be read, and so encrypted, 8000 bytes at

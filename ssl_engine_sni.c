@@ -440,6 +440,9 @@ int ssl_sni_alpn_select(SSL *ssl, const unsigned char **out, unsigned char *outl
     const char *chosen = conn->facts.alpn;
 
     (void)arg;
+    if (!chosen && conn->state >= SSL_CONN_ESTABLISHED) {
+        return SSL_TLSEXT_ERR_NOACK; /* a renegotiation changes no protocol */
+    }
     if (!chosen) {
         chosen = ap_select_protocol(c, NULL, conn->server, alpn_offers(c->pool, in, inlen));
         chosen = chosen ? chosen : AP_PROTOCOL_HTTP1;

@@ -157,7 +157,7 @@ static apr_status_t check_crls(ssl_ctx_build *b)
     return load_crls(b);
 }
 
-apr_status_t ssl_verify_setup(ssl_ctx_build *b)
+int ssl_verify_mode(int level)
 {
     static const int modes[] = {
         [SSL_CVERIFY_NONE] = SSL_VERIFY_NONE,
@@ -165,9 +165,15 @@ apr_status_t ssl_verify_setup(ssl_ctx_build *b)
         [SSL_CVERIFY_OPTIONAL] = SSL_VERIFY_PEER,
         [SSL_CVERIFY_REQUIRE] = SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
     };
+
+    return modes[level];
+}
+
+apr_status_t ssl_verify_setup(ssl_ctx_build *b)
+{
     apr_status_t rv;
 
-    SSL_CTX_set_verify(b->ctx, modes[b->cfg->tls.verify], ssl_verify_callback);
+    SSL_CTX_set_verify(b->ctx, ssl_verify_mode(b->cfg->tls.verify), ssl_verify_callback);
     rv = load_cas(b);
     if (rv == APR_SUCCESS) {
         rv = name_cas(b);
@@ -207,21 +213,22 @@ static void log_refusal(ssl_conn *conn, X509_STORE_CTX *store, int error, int de
 
 /* OCSP answers are not asked for by this version: a host that demands them
  * accepts nobody rather than everybody. */
-static int needs_ocsp(const ssl_server_config *cfg)
+static int needs_ocsp(const ssl_conn *conn, const ssl_server_config *cfg)
 {
-    return (cfg->ocsp.enable & SSL_OCSP_MASK) != SSL_OCSP_OFF && cfg->tls.verify != SSL_CVERIFY_OPTIONAL_NO_CA;
+    return (cfg->ocsp.enable & SSL_OCSP_MASK) != SSL_OCSP_OFF && conn->verify != SSL_CVERIFY_OPTIONAL_NO_CA;
 }
 
-/* What is wrong with the certificate that STORE stands at, for CFG: X509_V_OK if nothing is. */
-static int final_error(const ssl_server_config *cfg, int ok, int error, int depth)
+/* What is wrong with the certificate that STORE stands at, for CFG and what is
+ * asked of CONN now: X509_V_OK if nothing is. */
+static int final_error(const ssl_conn *conn, const ssl_server_config *cfg, int ok, int error, int depth)
 {
-    if (ok && depth > cfg->tls.verify_depth) {
+    if (ok && depth > conn->verify_depth) {
         return X509_V_ERR_CERT_CHAIN_TOO_LONG;
     }
     if (!ok && error == X509_V_ERR_UNABLE_TO_GET_CRL && (cfg->tls.crl_check & SSL_CRLCHECK_NO_CRL_OK)) {
         return X509_V_OK;
     }
-    if (ok && depth == 0 && needs_ocsp(cfg)) {
+    if (ok && depth == 0 && needs_ocsp(conn, cfg)) {
         return X509_V_ERR_APPLICATION_VERIFICATION;
     }
     return ok ? X509_V_OK : error;
@@ -233,7 +240,7 @@ int ssl_verify_callback(int ok, X509_STORE_CTX *store)
     ssl_conn *conn = SSL_get_app_data(ssl);
     const ssl_server_config *cfg = ssl_config_of(conn->server);
     int depth = X509_STORE_CTX_get_error_depth(store);
-    int error = final_error(cfg, ok, X509_STORE_CTX_get_error(store), depth);
+    int error = final_error(conn, cfg, ok, X509_STORE_CTX_get_error(store), depth);
 
     if (error == X509_V_OK) {
         if (!ok) {
@@ -241,7 +248,7 @@ int ssl_verify_callback(int ok, X509_STORE_CTX *store)
         }
         return 1;
     }
-    if (cfg->tls.verify == SSL_CVERIFY_OPTIONAL_NO_CA && is_unknown_issuer(error)) {
+    if (conn->verify == SSL_CVERIFY_OPTIONAL_NO_CA && is_unknown_issuer(error)) {
         conn->verify_generous = 1;
         return 1;
     }

@@ -100,6 +100,16 @@ void ssl_ktls_settle(ssl_conn *conn);
 
 /** Waits until the socket of T takes more.  APR_EAGAIN: it does; else why not. */
 apr_status_t ssl_transport_wait_writable(ssl_transport *t);
+/** For a handshake amid CONN: one SSL_read.  Application data is kept for the
+ * input filter and its length added to COUNT.  APR_SUCCESS; APR_EAGAIN: no
+ * application data came, but perhaps handshake messages; else CONN is of no more use. */
+apr_status_t ssl_io_read_ahead(ssl_conn *conn, apr_size_t *count);
+
+/** Encrypts and sends what the output filter of CONN has gathered. */
+apr_status_t ssl_io_flush(ssl_conn *conn);
+
+/** Whether decrypted bytes of CONN wait for a reader. */
+int ssl_io_has_input(ssl_conn *conn);
 
 /** The two kinds of mistaken port: registers the filter and hooks. */
 void ssl_plain_register(apr_pool_t *p);

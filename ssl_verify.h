@@ -10,13 +10,44 @@
 /** SSL_CTX_set_verify(3): refuses, or lets through what optional_no_ca lets through. */
 int ssl_verify_callback(int ok, X509_STORE_CTX *store);
 
+/** SSL_VERIFY_... for a ssl_verify_level. */
+int ssl_verify_mode(int level);
+
+/** What a directory demands of the connection that its requests arrive over. */
+typedef struct ssl_demand {
+    int verify;               /**< ssl_verify_level */
+    int verify_depth;         /**< most CA certificates above the client's */
+    const char *cipher_suite; /**< list for TLS <= 1.2, or NULL: any */
+} ssl_demand;
+
+/** Whether the cipher of CONN is in the list SUITE.  1; 0: it is not, or SUITE
+ * names none.  TLS 1.3 has ciphers of its own, which no directory rules: 1. */
+int ssl_reneg_cipher_allowed(ssl_conn *conn, const char *suite);
+
+/** Makes CONN, which R arrived over, meet DEMAND by another handshake (TLS <= 1.2)
+ * or post-handshake authentication (TLS 1.3).  ASK: for the client's
+ * certificate; otherwise it is only for the cipher.  What the client sends
+ * meanwhile is kept for the input filter.  OK, or 403 and logged why; the
+ * connection is closed then if the handshake had begun. */
+int ssl_reneg_run(request_rec *r, ssl_conn *conn, const ssl_demand *demand, int ask);
+
+/** Reads R's body, at most LIMIT bytes, and gives it back to whoever reads it
+ * later, so that the client is free to answer a handshake.  Nothing is read
+ * when there is no body, or the client waits for "100 Continue" before it sends
+ * it.  OK, 413 when it is longer, or another HTTP status. */
+int ssl_buffer_body(request_rec *r, apr_off_t limit);
+
+/** Registers the filter that gives it back. */
+void ssl_buffer_register(apr_pool_t *p);
+
 /** Whether R, which arrived over CONN, may use the virtual host that its Host
  * header named (SSLVHostSNIPolicy, SSLStrictSNIVHostCheck): OK, or 421, 403 or 400. */
 int ssl_access_check_vhost(ssl_conn *conn, request_rec *r);
 
 /** What R's directory (or the virtual host of its Host header) demands of the
- * connection: SSLVerifyClient, SSLCipherSuite.  DECLINED or HTTP_FORBIDDEN,
- * which no Satisfy Any overrules.  Hook post_perdir_config. */
+ * connection: SSLVerifyClient, SSLVerifyDepth, SSLCipherSuite.  If it does not
+ * meet them, the client is asked.  DECLINED, or HTTP_FORBIDDEN, which no Satisfy
+ * Any overrules, or what ssl_buffer_body() says.  Hook post_perdir_config. */
 int ssl_access_check_demands(request_rec *r);
 
 /** SSLRequireSSL and SSLRequire.  DECLINED or HTTP_FORBIDDEN.  Hook access_checker. */

@@ -32,8 +32,8 @@ The two arguments that make curl find this name at 127.0.0.1.
 A connected IO::Socket::SSL, or undef with the reason in C<$tls_error>. Options: C<sni> (default: none sent),
 C<version> ('1', '1.1', '1.2', '1.3'), C<ciphers> (TLS 1.2 and before), C<ciphersuites> (TLS 1.3),
 C<groups>, C<alpn> ([..]), C<cert>/C<key> (files; or C<client> => 'client', a name in the PKI), C<ca> (file:
-verify the server against it, name checks included when C<name> is given), C<timeout>, C<pha> => 1 (offer
-post-handshake authentication), C<session> (from C<session($sock)>: offers to resume it), C<< ticket => 0 >>
+verify the server against it, name checks included when C<name> is given), C<timeout>, C<pha> (1 or 0: offer
+post-handshake authentication or do not; with a certificate it is offered by default), C<session> (from C<session($sock)>: offers to resume it), C<< ticket => 0 >>
 (offer no session ticket), C<< ssl => { SSL_... => ... } >> for anything else. Old versions get SECLEVEL=0
 unless C<ciphers> is given.
 
@@ -262,7 +262,7 @@ sub tls_options {
     $ssl{SSL_session_cache} = ModSSL::Client::OneSession->new($o{session}) if $o{session};
     $ssl{SSL_create_ctx_callback} = sub {
         my ($ctx) = @_;
-        Net::SSLeay::CTX_set_post_handshake_auth($ctx, 1) if $o{pha};
+        Net::SSLeay::CTX_set_post_handshake_auth($ctx, $o{pha}) if defined $o{pha};
         my $no_ticket = defined $o{ticket} && !$o{ticket};
         Net::SSLeay::CTX_set_options($ctx, Net::SSLeay::OP_NO_TICKET()) if $no_ticket;
     };
