@@ -38,7 +38,7 @@ void ssl_check_all(server_rec *main_server, apr_pool_t *ptemp);
 void ssl_check_test_config(apr_pool_t *p, server_rec *main_server);
 
 /** The certificates and chains that SERVERS (in order) serve, as they are in
- * their SSL_CTX: no file is read but, for an issuer that is nowhere else,
+ * memory: no file is read but, for an issuer that is nowhere else,
  * those of the system's CAs. */
 void ssl_check_certificates(apr_array_header_t *servers, apr_pool_t *ptemp);
 

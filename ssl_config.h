@@ -217,8 +217,12 @@ const char *ssl_policy_define(cmd_parms *cmd, void *dir, const char *arg);
 void ssl_config_complete(server_rec *s);
 
 /** Text that is equal for two complete records if and only if all their fields
- * that shape a server's SSL_CTX are. */
+ * that shape a server's SSL_CTX are, its certificates apart. */
 const char *ssl_config_signature(apr_pool_t *p, const ssl_server_config *cfg);
+
+/** PATH and what tells whether its content is still the same: times, size,
+ * inode.  "-" for NULL; the mere name for a pkcs11: URI or what can't be looked at. */
+const char *ssl_config_file_stamp(apr_pool_t *p, const char *path);
 
 /** "file:line" of CMD. */
 const char *ssl_config_place(cmd_parms *cmd);

@@ -123,6 +123,11 @@ void ssl_conn_abort(ssl_conn *conn, apr_status_t status);
  * host of a connection is settled.  Returns 0 on success. */
 int ssl_conn_bind_host(ssl_conn *conn, server_rec *s);
 
+/** Gives CONN the certificates of its virtual host, where its SSL_CTX does not
+ * have them.  Called once that is settled by the ClientHello: before, there
+ * may be none.  False: see OpenSSL's queue. */
+int ssl_conn_use_certs(ssl_conn *conn);
+
 /** OpenSSL callbacks; see SSL_CTX_set_client_hello_cb(3), SSL_CTX_set_tlsext_servername_callback(3),
  * SSL_CTX_set_alpn_select_cb(3), SSL_CTX_set_info_callback(3). */
 int ssl_sni_client_hello(SSL *ssl, int *alert, void *arg);

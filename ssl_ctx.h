@@ -16,15 +16,43 @@ typedef struct ssl_ctx_extras {
     void *srp_users; /**< SRP_VBASE of SSLSRPVerifierFile, or NULL */
 } ssl_ctx_extras;
 
+/** A certificate, its private key and the chain above it, read from files
+ * once for all hosts that name them.  Not changed after it was made; kept for
+ * the process, or in pconf if it has no signature. */
+typedef struct ssl_pair {
+    X509 *cert;            /**< its alias (X509_alias_get0(3)) is its file as it may be shown */
+    EVP_PKEY *key;         /**< of a dump: the public key alone */
+    STACK_OF(X509) *chain; /**< of the certificate's file; NULL: there is none */
+    STACK_OF(X509) *extra; /**< of SSLCertificateChainFile, for want of `chain`; or NULL */
+    int has_parameters;    /**< the file also holds DH parameters or a curve */
+    const char *signature; /**< the files and their stamps; NULL: it can't be kept */
+} ssl_pair;
+
+/** The certificates of a virtual host, shared with hosts of equal settings
+ * that have the same.  Made in pconf. */
+typedef struct ssl_cert_set {
+    int n;
+    const ssl_pair **pairs;
+    STACK_OF(X509) **chains; /**< where connections get them: what is sent after each, or NULL; else NULL */
+} ssl_cert_set;
+
+/** Hosts whose settings are equal, certificates apart.  Only used by
+ * ssl_engine_ctx.c while hosts are made. */
+typedef struct ssl_ctx_group ssl_ctx_group;
+
 /** A virtual host with SSLEngine on, ready to serve.  Lives in pconf. */
 struct ssl_host {
     server_rec *server;
-    SSL_CTX *ctx;          /**< shared with hosts of equal settings */
+    SSL_CTX *ctx;              /**< shared with hosts of equal settings */
     const ssl_ctx_extras *extras; /**< of ctx, or NULL if there are none */
-    const char *id;        /**< "name:port", for messages */
+    const char *id;            /**< "name:port", for messages */
+    ssl_cert_set *certs;       /**< from SSLCertificateFile */
+    ssl_ctx_group *group;      /**< while hosts are made */
     unsigned char session_id_context[32]; /**< differs between hosts: see ssl_conn_bind_host() */
     const struct ssl_ticket_keys *ticket_keys; /**< of ssl_ticket.h */
-    int fallback_cert;     /**< its certificate is a stopgap: requests get 503 */
+    unsigned fallback_cert : 1; /**< its certificate is a stopgap: requests get 503 */
+    unsigned needs_own_ctx : 1; /**< something in it can't be shared with hosts of other certificates */
+    unsigned gives_certs : 1;   /**< `ctx` has no certificate: each SSL gets `certs`, see ssl_conn_use_certs() */
 };
 
 /** What building one host's SSL_CTX needs at hand. */
@@ -34,14 +62,40 @@ typedef struct ssl_ctx_build {
     const char *id; /**< "name:port" */
     SSL_CTX *ctx;
     apr_pool_t *p;  /**< temporary */
-    apr_array_header_t *pairs; /**< certificates and keys between ssl_certs_read() and ssl_certs_release() */
+    apr_array_header_t *pairs; /**< const ssl_pair *: what ssl_certs_load() found */
+    ssl_cert_set *certs;       /**< what the SSL_CTX is to have; NULL: no certificates */
     int outdated_key; /**< out: a key is not the one that its file holds now, for want of its pass phrase */
 } ssl_ctx_build;
 
-/** An SSL_CTX with the settings of S, shared if an equal one was made before,
- * in this generation of the configuration or the last: keys and certificates
- * whose files did not change are not read again.  NULL: logged why not. */
-SSL_CTX *ssl_ctx_for_server(server_rec *s, const char *id, apr_pool_t *ptemp);
+/** The making of all hosts of a configuration, in PTEMP. */
+typedef struct ssl_ctx_plan ssl_ctx_plan;
+ssl_ctx_plan *ssl_ctx_plan_make(apr_pool_t *ptemp);
+
+/** First, for every host: loads its certificates and finds hosts like it.
+ * P is the configuration's pool, SCRATCH is cleared by the caller. */
+apr_status_t ssl_ctx_prepare(ssl_ctx_plan *plan, ssl_host *host, apr_pool_t *p, apr_pool_t *scratch);
+
+/** Then, for every host: sets host->ctx, which is shared with hosts of equal
+ * settings, of this configuration or the last: what did not change is not made
+ * again.  APR_SUCCESS, or logged why not. */
+apr_status_t ssl_ctx_assign(ssl_ctx_plan *plan, ssl_host *host, apr_pool_t *scratch);
+
+/** Something that outlives the configuration that it was made for.  Allocated
+ * by malloc: such come and go for the life of the process. */
+typedef struct ssl_kept {
+    char *signature;
+    void *object;
+    int in_use; /**< by the configuration that is being made */
+} ssl_kept;
+
+/** What is kept of this KIND under SIGNATURE, or NULL.  Who takes it sets in_use. */
+ssl_kept *ssl_kept_find(const char *kind, const char *signature);
+
+/** Keeps OBJECT, in use, under a copy of SIGNATURE. */
+ssl_kept *ssl_kept_add(const char *kind, const char *signature, void *object);
+
+/** Destroys what is not in use, and clears that mark of all else. */
+void ssl_kept_sweep(const char *kind, void (*destroy)(void *object));
 
 /** The extras of CTX: NULL if there are none, or made if there were none.
  * Only to be asked for while configuration is read; they are freed with CTX. */
@@ -56,26 +110,34 @@ apr_hash_t *ssl_kept_hash(const char *name);
 
 /** Frees what earlier generations left behind and this one, which lives in P,
  * does not use; and when the process ends, all. */
-void ssl_ctx_sweep(apr_pool_t *p, apr_pool_t *ptemp);
+void ssl_ctx_sweep(apr_pool_t *p);
 
 /** The file PATH, to be read and reset like any BIO; BIO_free() wipes what was
  * read of it.  NULL: errno says why. */
 BIO *ssl_certs_open(const char *path);
 
-/** Reads the certificates and keys of B: before there is an SSL_CTX, which
- * takes note of what providers can do, and some can only do it once they have
- * opened their token.  APR_SUCCESS, or logged why not; to be released in
- * either case. */
-apr_status_t ssl_certs_read(ssl_ctx_build *b);
-void ssl_certs_release(ssl_ctx_build *b);
+/** Loads the certificates, keys and chains of B's host into b->pairs, which
+ * is made in b->p.  What was read before and has not changed is not read again.
+ * To be done before there is an SSL_CTX, which takes note of what providers can
+ * do, and some can only do it once they have opened their token.
+ * APR_SUCCESS, or logged why not. */
+apr_status_t ssl_certs_load(ssl_ctx_build *b);
 
-/** Gives B's SSL_CTX what was read, the chain, and the DH parameters and curve
- * at the end of the first file.  APR_SUCCESS, or logged why not. */
+/** Gives b->certs to b->ctx, and the DH parameters and curve at the end of the
+ * first file.  APR_SUCCESS, or logged why not. */
 apr_status_t ssl_certs_use(ssl_ctx_build *b);
+
+/** Gives b->certs to PROBE, an SSL of the SSL_CTX whose connections will get
+ * them: what OpenSSL would refuse in a handshake, it is to refuse now.
+ * APR_SUCCESS, or logged why not. */
+apr_status_t ssl_certs_try(ssl_ctx_build *b, SSL *probe);
 
 /** Gives each certificate of B that has no chain the one that B's CAs lead to,
  * and lets handshakes no longer look for it.  The last step; APR_SUCCESS. */
 apr_status_t ssl_chain_complete(ssl_ctx_build *b);
+
+/** The same for CERTS, which connections of CTX get: fills certs->chains, in P. */
+void ssl_chain_complete_set(ssl_cert_set *certs, SSL_CTX *ctx, apr_pool_t *p);
 
 /** Sets how B verifies client certificates and which CAs it names to them. */
 apr_status_t ssl_verify_setup(ssl_ctx_build *b);

@@ -420,7 +420,10 @@ static apr_status_t free_method(void *unused)
     (void)unused;
     BIO_meth_free(method);
     method = NULL;
-    spares = NULL;
+    if (spares) {
+        apr_threadkey_private_delete(spares); /* its destructor is code that may be unloaded next */
+        spares = NULL;
+    }
     return APR_SUCCESS;
 }
 

@@ -3,7 +3,7 @@
  * ssl_engine_certcheck.c - certificates that clients will not like: dates,
  * keys, signatures, names, usages.  Chains: ssl_engine_chaincheck.c.
  *
- * Everything is judged in the SSL_CTX that serves it, so that no file is read
+ * Everything is judged as it is served, so that no file is read
  * again.  A certificate is judged once however many hosts serve it; a host
  * only adds its names, by hash lookups.
  */
@@ -356,11 +356,16 @@ static void add_intermediates(certcheck *check, server_rec *s, const ssl_sent_ch
     }
 }
 
-/* The chain sent with CERT, the current certificate of S's SSL_CTX. */
-static void add_chain(certcheck *check, server_rec *s, const served *cert)
+/** What a host sends: its leaf, and the chains of which the first that is not empty counts. */
+typedef struct sent {
+    X509 *leaf;
+    STACK_OF(X509) *own, *extra;
+} sent;
+
+/* The chain sent with CERT by S. */
+static void add_chain(certcheck *check, server_rec *s, const served *cert, const sent *what)
 {
     const ssl_server_config *cfg = ssl_config_of(s);
-    STACK_OF(X509) *own = NULL, *extra = NULL;
     ssl_sent_chain *links;
     const char *key = apr_pstrcat(check->p, cert->path, "\n", cfg->chain_file ? cfg->chain_file : "", "\n",
                                   cfg->tls.ca_file ? cfg->tls.ca_file : "", "\n",
@@ -370,44 +375,78 @@ static void add_chain(certcheck *check, server_rec *s, const served *cert)
         return;
     }
     links = apr_pcalloc(check->p, sizeof(*links));
-    SSL_CTX_get0_chain_certs(cfg->host->ctx, &own);
-    SSL_CTX_get_extra_chain_certs_only(cfg->host->ctx, &extra);
     links->server = cert->server;
     links->leaf = cert->leaf;
     links->cert_path = cert->path;
     links->place = cert->place;
     links->hosts = &cert->hosts;
-    links->certs = sk_X509_num(own) > 0 ? own : extra;
-    links->path = links->certs == own || !cfg->chain_file ? cert->path : cfg->chain_file;
+    links->certs = sk_X509_num(what->own) > 0 ? what->own : what->extra;
+    links->path = links->certs == what->own || !cfg->chain_file ? cert->path : cfg->chain_file;
     links->store = SSL_CTX_get_cert_store(cfg->host->ctx);
     apr_hash_set(check->chain_index, key, APR_HASH_KEY_STRING, links);
     APR_ARRAY_PUSH(check->all_chains, ssl_sent_chain *) = links;
     add_intermediates(check, s, links);
-    if (cfg->chain_file && links->certs == own && sk_X509_num(own) > 0) {
+    if (cfg->chain_file && links->certs == what->own && sk_X509_num(what->own) > 0) {
         ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s,
                      "%s: SSLCertificateChainFile '%s' has no effect for '%s', which holds a chain itself (%s)",
                      cfg->host->id, cfg->chain_file, cert->path, cert->place);
     }
 }
 
+static void add_cert(certcheck *check, server_rec *s, const sent *what)
+{
+    const ssl_host *host = ssl_config_of(s)->host;
+    served *cert = served_of(check, s, what->leaf);
+
+    ssl_few_add(check->p, &cert->hosts, host->id);
+    check_names(cert, check->p, s);
+    if (cert->must_staple && !ssl_config_of(s)->stapling.enable) {
+        ssl_few_add(check->p, &cert->unstapled, host->id);
+    }
+    add_chain(check, s, cert, what);
+}
+
+/* Those that connections of S get. */
+static void add_given_certs(certcheck *check, server_rec *s)
+{
+    const ssl_cert_set *certs = ssl_config_of(s)->host->certs;
+    int i;
+
+    for (i = 0; i < certs->n; i++) {
+        const ssl_pair *pair = certs->pairs[i];
+        sent what = { pair->cert, pair->extra ? NULL : certs->chains[i], pair->extra };
+
+        add_cert(check, s, &what);
+    }
+}
+
+/* Those in the SSL_CTX of S. */
+static void add_ctx_certs(certcheck *check, server_rec *s, SSL_CTX *ctx)
+{
+    X509 *current = SSL_CTX_get0_certificate(ctx);
+    long more = SSL_CTX_set_current_cert(ctx, SSL_CERT_SET_FIRST);
+
+    for (; more; more = SSL_CTX_set_current_cert(ctx, SSL_CERT_SET_NEXT)) {
+        sent what = { SSL_CTX_get0_certificate(ctx), NULL, NULL };
+
+        SSL_CTX_get0_chain_certs(ctx, &what.own);
+        SSL_CTX_get_extra_chain_certs_only(ctx, &what.extra);
+        add_cert(check, s, &what);
+    }
+    if (current) {
+        SSL_CTX_select_current_cert(ctx, current);
+    }
+}
+
 static void add_host_certs(certcheck *check, server_rec *s)
 {
     const ssl_host *host = ssl_config_of(s)->host;
-    X509 *current = SSL_CTX_get0_certificate(host->ctx);
-    long more = SSL_CTX_set_current_cert(host->ctx, SSL_CERT_SET_FIRST);
 
-    for (; more; more = SSL_CTX_set_current_cert(host->ctx, SSL_CERT_SET_NEXT)) {
-        served *cert = served_of(check, s, SSL_CTX_get0_certificate(host->ctx));
-
-        ssl_few_add(check->p, &cert->hosts, host->id);
-        check_names(cert, check->p, s);
-        if (cert->must_staple && !ssl_config_of(s)->stapling.enable) {
-            ssl_few_add(check->p, &cert->unstapled, host->id);
-        }
-        add_chain(check, s, cert);
+    if (host->gives_certs) {
+        add_given_certs(check, s);
     }
-    if (current) {
-        SSL_CTX_select_current_cert(host->ctx, current);
+    else {
+        add_ctx_certs(check, s, host->ctx);
     }
 }
 

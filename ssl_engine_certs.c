@@ -20,6 +20,7 @@
 #include "ssl_confcmd.h"
 #include "ssl_ctx.h"
 #include "ssl_log.h"
+#include "ssl_pairs.h"
 #include "ssl_pphrase.h"
 #include "ssl_token.h"
 #include "ssl_x509.h"
@@ -30,15 +31,22 @@
 typedef struct cert_file {
     X509 *leaf;
     STACK_OF(X509) *chain; /* may be empty */
+    int has_parameters;
 } cert_file;
 
-/** A certificate and its key. */
-typedef struct key_pair {
-    cert_file cert;
-    EVP_PKEY *key;
+/** Where a certificate and its key come from. */
+typedef struct pair_source {
     const char *cert_path, *key_path; /**< as configured */
     const char *cert_name, *key_name; /**< as they may be logged */
-} key_pair;
+} pair_source;
+
+static void cert_file_clear(cert_file *cf)
+{
+    X509_free(cf->leaf);
+    sk_X509_pop_free(cf->chain, X509_free);
+    cf->leaf = NULL;
+    cf->chain = NULL;
+}
 
 /* What a file that starts with HEAD is, in PEM; NULL: it is not. */
 static const char *what_pem_is(const char *head)
@@ -136,19 +144,56 @@ static int refuse_pass_phrase(char *buffer, int size, int for_writing, void *ask
 
 /* --- certificates ---------------------------------------------------------- */
 
-/* All certificates that BIO holds: the first into cf->leaf, the others into cf->chain. */
-static int read_pem_certs(BIO *bio, cert_file *cf)
+/* The next certificate of BIO, which is none's own: shared with all that have the same in their chain. */
+static X509 *read_chain_cert(BIO *bio)
+{
+    unsigned char *der = NULL;
+    long len = 0;
+    X509 *cert;
+
+    if (!PEM_bytes_read_bio(&der, &len, NULL, PEM_STRING_X509, bio, NULL, NULL)) {
+        return NULL;
+    }
+    cert = ssl_pairs_shared_cert(der, len);
+    OPENSSL_free(der);
+    return cert;
+}
+
+/* All certificates of BIO from here on into CHAIN.  False if one of them can't be read. */
+static int read_chain(BIO *bio, STACK_OF(X509) *chain)
 {
     X509 *cert;
 
-    cf->leaf = PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL);
-    if (!cf->leaf) {
-        return 0;
-    }
-    while ((cert = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
-        sk_X509_push(cf->chain, cert);
+    while ((cert = read_chain_cert(bio)) != NULL) {
+        sk_X509_push(chain, cert);
     }
     return ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+}
+
+/* OpenSSL looks for parameters in all that it could read them from, which takes
+ * longer than reading the certificate. */
+static int mentions_parameters(BIO *bio)
+{
+    char line[256];
+    int found = 0;
+
+    (void)BIO_reset(bio);
+    while (!found && BIO_gets(bio, line, sizeof(line)) > 0) {
+        found = strncmp(line, "-----BEGIN ", 11) == 0 && strstr(line, " PARAMETERS-----") != NULL;
+    }
+    OPENSSL_cleanse(line, sizeof(line)); /* the key may be in the same file */
+    return found;
+}
+
+/* All certificates that BIO holds: the first into cf->leaf, the others into cf->chain. */
+static int read_pem_certs(BIO *bio, cert_file *cf)
+{
+    cf->leaf = PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL);
+    if (!cf->leaf || !read_chain(bio, cf->chain)) {
+        return 0;
+    }
+    cf->has_parameters = mentions_parameters(bio);
+    return 1;
 }
 
 static int read_certs(ssl_ctx_build *b, const char *path, cert_file *cf)
@@ -181,6 +226,7 @@ static int read_certs(ssl_ctx_build *b, const char *path, cert_file *cf)
 static int load_cert(ssl_ctx_build *b, const char *path, cert_file *cf)
 {
     cf->leaf = NULL;
+    cf->has_parameters = 0;
     cf->chain = ssl_compat_new_x509_stack();
     if (ssl_is_key_uri(path)) {
         cf->leaf = ssl_token_load_cert(b, path);
@@ -191,11 +237,41 @@ static int load_cert(ssl_ctx_build *b, const char *path, cert_file *cf)
 
 /* --- keys ------------------------------------------------------------------ */
 
-/* The private key in PEM or DER.  NULL with ASKED: it is encrypted. */
-static EVP_PKEY *read_key(BIO *bio, int *asked)
+/* Most of PEM_read_bio_PrivateKey()'s time goes into finding out what could
+ * read a key of any kind in any form.  The certificate says which kind it is, and
+ * what can read that serves for the next key, too: a tenth of the time.  NULL: it is
+ * not as simple as that, BIO is to be read from the start. */
+static EVP_PKEY *read_plain_key(BIO *bio, X509 *cert)
 {
-    EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, refuse_pass_phrase, asked);
+    EVP_PKEY *public_key = X509_get0_pubkey(cert), *key = NULL;
+    const char *type = public_key ? EVP_PKEY_get0_type_name(public_key) : NULL;
+    unsigned char *der = NULL;
+    char *name = NULL;
+    long len = 0;
+    int asked = 0;
 
+    if (type && PEM_bytes_read_bio_secmem(&der, &len, &name, PEM_STRING_EVP_PKEY, bio, refuse_pass_phrase, &asked)) {
+        if (strcmp(name, PEM_STRING_PKCS8) != 0) {
+            key = ssl_pairs_decode_key(type, der, len);
+        }
+        OPENSSL_secure_clear_free(der, (size_t)len);
+        OPENSSL_secure_free(name);
+    }
+    if (!key) {
+        (void)BIO_reset(bio);
+        ERR_clear_error();
+    }
+    return key;
+}
+
+/* The private key of CERT in PEM or DER.  NULL with ASKED: it is encrypted. */
+static EVP_PKEY *read_key(BIO *bio, X509 *cert, int *asked)
+{
+    EVP_PKEY *key = read_plain_key(bio, cert);
+
+    if (!key) {
+        key = PEM_read_bio_PrivateKey(bio, NULL, refuse_pass_phrase, asked);
+    }
     if (!key && !*asked) {
         (void)BIO_reset(bio);
         key = d2i_PrivateKey_bio(bio, NULL);
@@ -207,7 +283,7 @@ static EVP_PKEY *read_key(BIO *bio, int *asked)
     return key;
 }
 
-static EVP_PKEY *load_key(ssl_ctx_build *b, const char *path)
+static EVP_PKEY *load_key(ssl_ctx_build *b, const char *path, X509 *cert)
 {
     EVP_PKEY *key = NULL;
     int asked = 0;
@@ -221,7 +297,7 @@ static EVP_PKEY *load_key(ssl_ctx_build *b, const char *path)
         return NULL;
     }
     ERR_clear_error();
-    key = read_key(bio, &asked);
+    key = read_key(bio, cert, &asked);
     if (!key && !asked) {
         (void)BIO_reset(bio);
         ap_log_error(APLOG_MARK, APLOG_EMERG, 0, b->server,
@@ -234,55 +310,110 @@ static EVP_PKEY *load_key(ssl_ctx_build *b, const char *path)
     return asked ? ssl_pphrase_load_key(b, path) : key;
 }
 
-static int check_pair(ssl_ctx_build *b, const key_pair *pair)
+static int check_pair(ssl_ctx_build *b, const pair_source *from, X509 *cert, EVP_PKEY *key)
 {
-    X509 *cert = pair->cert.leaf;
-
-    if (X509_check_private_key(cert, pair->key)) {
+    if (X509_check_private_key(cert, key)) {
         return 1;
     }
     ap_log_error(APLOG_MARK, APLOG_EMERG, 0, b->server,
                  APLOGNO(02565) "%s: the certificate in '%s' (%s, public key SHA-256 %s) and the key in '%s' (public "
-                 "key SHA-256 %s) do not belong together", b->id, pair->cert_name, ssl_x509_summary(b->p, cert),
-                 ssl_x509_key_fingerprint(b->p, X509_get0_pubkey(cert)), pair->key_name,
-                 ssl_x509_key_fingerprint(b->p, pair->key));
+                 "key SHA-256 %s) do not belong together", b->id, from->cert_name, ssl_x509_summary(b->p, cert),
+                 ssl_x509_key_fingerprint(b->p, X509_get0_pubkey(cert)), from->key_name,
+                 ssl_x509_key_fingerprint(b->p, key));
     ERR_clear_error();
     return 0;
 }
 
 /* For a report the private key is not needed, but OpenSSL wants some key with
  * each certificate. */
-static EVP_PKEY *key_of_pair(ssl_ctx_build *b, const key_pair *pair)
+static EVP_PKEY *key_of_pair(ssl_ctx_build *b, const pair_source *from, X509 *cert)
 {
-    return ssl_global()->reporting ? X509_get_pubkey(pair->cert.leaf) : load_key(b, pair->key_path);
+    return ssl_global()->reporting ? X509_get_pubkey(cert) : load_key(b, from->key_path, cert);
 }
 
-static int read_pair(ssl_ctx_build *b, key_pair *pair)
+/* SSLCertificateChainFile: for every certificate that brings no chain itself. */
+static int load_chain_file(ssl_ctx_build *b, STACK_OF(X509) *chain)
 {
-    if (!load_cert(b, pair->cert_path, &pair->cert)) {
-        return 0;
+    const char *path = b->cfg->chain_file;
+    BIO *bio = open_file(b, APLOGNO(01903), path);
+    int whole = bio && read_chain(bio, chain);
+
+    if (bio && (!whole || sk_X509_num(chain) == 0)) {
+        (void)BIO_reset(bio);
+        ap_log_error(APLOG_MARK, whole ? APLOG_WARNING : APLOG_EMERG, 0, b->server,
+                     APLOGNO(01903) "%s: SSLCertificateChainFile: %s in '%s': it holds %s", b->id,
+                     whole ? "no certificate" : "a certificate that cannot be read", path, what_is_in(bio));
     }
-    pair->key = key_of_pair(b, pair);
-    return pair->key && check_pair(b, pair);
+    BIO_free(bio);
+    ERR_clear_error();
+    return whole;
 }
 
-static int use_pair(ssl_ctx_build *b, const key_pair *pair)
+/* An empty chain is left unset, so that SSLCertificateChainFile or the CA store fills it. */
+static STACK_OF(X509) *unless_empty(STACK_OF(X509) *chain)
 {
-    /* An empty chain is left unset, so that SSLCertificateChainFile or the CA store fills it. */
-    STACK_OF(X509) *chain = sk_X509_num(pair->cert.chain) > 0 ? pair->cert.chain : NULL;
-
-    if (SSL_CTX_use_cert_and_key(b->ctx, pair->cert.leaf, pair->key, chain, 1) != 1) {
-        ap_log_error(APLOG_MARK, APLOG_EMERG, 0, b->server,
-                     APLOGNO(02561) "%s: OpenSSL refuses the certificate in '%s': %s", b->id, pair->cert_name,
-                     ssl_log_reason(b->p));
-        ssl_log_queue(APLOG_MARK, APLOG_EMERG, b->server);
-        return 0;
+    if (sk_X509_num(chain) > 0) {
+        return chain;
     }
-    X509_alias_set1(pair->cert.leaf, (const unsigned char *)pair->cert_name, -1); /* for checks and reports */
-    ap_log_error(APLOG_MARK, APLOG_INFO, 0, b->server,
-                 APLOGNO(02568) "%s: certificate and private key configured from %s and %s", b->id, pair->cert_name,
-                 pair->key_name);
-    return 1;
+    sk_X509_free(chain);
+    return NULL;
+}
+
+static int take_chains(ssl_ctx_build *b, cert_file *cf, ssl_pair *pair)
+{
+    STACK_OF(X509) *extra;
+    int ok;
+
+    pair->chain = unless_empty(cf->chain);
+    cf->chain = NULL;
+    if (!b->cfg->chain_file) {
+        return 1;
+    }
+    extra = ssl_compat_new_x509_stack();
+    ok = load_chain_file(b, extra);
+    if (ok && !pair->chain) {
+        pair->extra = unless_empty(extra);
+    }
+    else {
+        sk_X509_pop_free(extra, X509_free);
+    }
+    return ok;
+}
+
+/* Takes the key and what CF holds.  NULL: logged why. */
+static ssl_pair *make_pair(ssl_ctx_build *b, const pair_source *from, cert_file *cf, EVP_PKEY *key)
+{
+    ssl_pair *pair = ap_calloc(1, sizeof(*pair));
+
+    pair->cert = cf->leaf;
+    pair->key = key;
+    pair->has_parameters = cf->has_parameters;
+    cf->leaf = NULL;
+    X509_alias_set1(pair->cert, (const unsigned char *)from->cert_name, -1); /* for checks and reports */
+    if (!take_chains(b, cf, pair)) {
+        ssl_pairs_free(pair);
+        return NULL;
+    }
+    return pair;
+}
+
+static ssl_pair *load_pair(ssl_ctx_build *b, const pair_source *from)
+{
+    ssl_pair *pair = NULL;
+    EVP_PKEY *key = NULL;
+    cert_file cf;
+
+    if (load_cert(b, from->cert_path, &cf)) {
+        key = key_of_pair(b, from, cf.leaf);
+    }
+    if (key && check_pair(b, from, cf.leaf, key)) {
+        pair = make_pair(b, from, &cf, key);
+    }
+    else {
+        EVP_PKEY_free(key);
+    }
+    cert_file_clear(&cf);
+    return pair;
 }
 
 /* --- what else a certificate file may hold -------------------------------- */
@@ -322,80 +453,125 @@ static void load_parameters(ssl_ctx_build *b, const char *path)
     ERR_clear_error();
 }
 
-/* SSLCertificateChainFile: for every certificate that brings no chain itself. */
-static apr_status_t load_chain_file(ssl_ctx_build *b)
-{
-    const char *path = b->cfg->chain_file;
-    BIO *bio = open_file(b, APLOGNO(01903), path);
-    X509 *cert;
-    int n = 0, whole;
+/* --- the whole --------------------------------------------------------------- */
 
-    if (!bio) {
-        return APR_EGENERAL;
-    }
-    while ((cert = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
-        n += SSL_CTX_add_extra_chain_cert(b->ctx, cert) == 1;
-    }
-    whole = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
-    if (!whole || n == 0) {
-        (void)BIO_reset(bio);
-        ap_log_error(APLOG_MARK, whole ? APLOG_WARNING : APLOG_EMERG, 0, b->server,
-                     APLOGNO(01903) "%s: SSLCertificateChainFile: %s in '%s': it holds %s", b->id,
-                     whole ? "no certificate" : "a certificate that cannot be read", path, what_is_in(bio));
-    }
-    BIO_free(bio);
-    ERR_clear_error();
-    return whole ? APR_SUCCESS : APR_EGENERAL;
-}
-
-static key_pair *add_pair(ssl_ctx_build *b, int i)
+/* Without a key file of its own, a certificate's file holds the key. */
+static pair_source source_of(const ssl_ctx_build *b, int i)
 {
     apr_array_header_t *keys = b->cfg->key_files;
-    key_pair *pair = apr_array_push(b->pairs);
+    pair_source from;
 
-    memset(pair, 0, sizeof(*pair));
-    pair->cert_path = APR_ARRAY_IDX(b->cfg->cert_files, i, const char *);
-    pair->key_path = keys && i < keys->nelts ? APR_ARRAY_IDX(keys, i, const char *) : pair->cert_path;
-    pair->cert_name = ssl_token_shown(b->p, pair->cert_path);
-    pair->key_name = ssl_token_shown(b->p, pair->key_path);
+    from.cert_path = APR_ARRAY_IDX(b->cfg->cert_files, i, const char *);
+    from.key_path = keys && i < keys->nelts ? APR_ARRAY_IDX(keys, i, const char *) : from.cert_path;
+    from.cert_name = ssl_token_shown(b->p, from.cert_path);
+    from.key_name = ssl_token_shown(b->p, from.key_path);
+    return from;
+}
+
+/* Without its private key, a certificate of a dump is another one. */
+static const char *sign(const ssl_ctx_build *b, const pair_source *from)
+{
+    return apr_pstrcat(b->p, ssl_global()->reporting ? "report\n" : "", ssl_global()->fips == 1 ? "fips\n" : "",
+                       ssl_config_file_stamp(b->p, from->cert_path), "\n",
+                       ssl_config_file_stamp(b->p, from->key_path), "\n",
+                       ssl_config_file_stamp(b->p, b->cfg->chain_file), NULL);
+}
+
+static const ssl_pair *find_or_load(ssl_ctx_build *b, int i)
+{
+    pair_source from = source_of(b, i);
+    const char *signature = sign(b, &from);
+    ssl_pair *pair = ssl_pairs_find(signature);
+
+    if (pair) {
+        return pair;
+    }
+    b->outdated_key = 0;
+    pair = load_pair(b, &from);
+    if (pair) {
+        ssl_pairs_keep(pair, b->outdated_key ? NULL : signature, b->server->process->pconf);
+    }
     return pair;
 }
 
-apr_status_t ssl_certs_read(ssl_ctx_build *b)
+apr_status_t ssl_certs_load(ssl_ctx_build *b)
 {
     int i, n = b->cfg->cert_files ? b->cfg->cert_files->nelts : 0;
 
-    b->pairs = apr_array_make(b->p, n, sizeof(key_pair));
+    b->pairs = apr_array_make(b->p, n ? n : 1, sizeof(const ssl_pair *));
     for (i = 0; i < n; i++) {
-        if (!read_pair(b, add_pair(b, i))) {
+        const ssl_pair *pair = find_or_load(b, i);
+
+        if (!pair) {
             return APR_EGENERAL;
         }
+        APR_ARRAY_PUSH(b->pairs, const ssl_pair *) = pair;
     }
     return APR_SUCCESS;
 }
 
-apr_status_t ssl_certs_use(ssl_ctx_build *b)
+/* ACCEPTED: what OpenSSL says of the I-th certificate. */
+static int log_use(ssl_ctx_build *b, int i, int accepted)
+{
+    pair_source from = source_of(b, i);
+
+    if (accepted != 1) {
+        ap_log_error(APLOG_MARK, APLOG_EMERG, 0, b->server,
+                     APLOGNO(02561) "%s: OpenSSL refuses the certificate in '%s': %s", b->id, from.cert_name,
+                     ssl_log_reason(b->p));
+        ssl_log_queue(APLOG_MARK, APLOG_EMERG, b->server);
+        return 0;
+    }
+    ap_log_error(APLOG_MARK, APLOG_INFO, 0, b->server,
+                 APLOGNO(02568) "%s: certificate and private key configured from %s and %s", b->id, from.cert_name,
+                 from.key_name);
+    return 1;
+}
+
+static void use_extra_chain(SSL_CTX *ctx, STACK_OF(X509) *extra)
 {
     int i;
 
-    for (i = 0; i < b->pairs->nelts; i++) {
-        if (!use_pair(b, &APR_ARRAY_IDX(b->pairs, i, key_pair))) {
+    for (i = 0; i < sk_X509_num(extra); i++) {
+        X509 *cert = sk_X509_value(extra, i);
+
+        if (X509_up_ref(cert) && SSL_CTX_add_extra_chain_cert(ctx, cert) != 1) {
+            X509_free(cert);
+        }
+    }
+}
+
+apr_status_t ssl_certs_use(ssl_ctx_build *b)
+{
+    STACK_OF(X509) *extra = NULL; /* the same for all that have one */
+    int i, n = b->certs ? b->certs->n : 0;
+
+    for (i = 0; i < n; i++) {
+        const ssl_pair *pair = b->certs->pairs[i];
+
+        if (!log_use(b, i, SSL_CTX_use_cert_and_key(b->ctx, pair->cert, pair->key, pair->chain, 1))) {
+            return APR_EGENERAL;
+        }
+        extra = pair->extra ? pair->extra : extra;
+    }
+    use_extra_chain(b->ctx, extra);
+    if (n > 0 && b->certs->pairs[0]->has_parameters) {
+        load_parameters(b, APR_ARRAY_IDX(b->cfg->cert_files, 0, const char *));
+    }
+    return APR_SUCCESS;
+}
+
+apr_status_t ssl_certs_try(ssl_ctx_build *b, SSL *probe)
+{
+    int i;
+
+    SSL_certs_clear(probe);
+    for (i = 0; i < b->certs->n; i++) {
+        const ssl_pair *pair = b->certs->pairs[i];
+
+        if (!log_use(b, i, SSL_use_cert_and_key(probe, pair->cert, pair->key, b->certs->chains[i], 1))) {
             return APR_EGENERAL;
         }
     }
-    if (b->pairs->nelts > 0) {
-        load_parameters(b, APR_ARRAY_IDX(b->pairs, 0, key_pair).cert_path);
-    }
-    return b->cfg->chain_file ? load_chain_file(b) : APR_SUCCESS;
-}
-
-void ssl_certs_release(ssl_ctx_build *b)
-{
-    key_pair *pair;
-
-    while ((pair = apr_array_pop(b->pairs)) != NULL) {
-        X509_free(pair->cert.leaf);
-        sk_X509_pop_free(pair->cert.chain, X509_free);
-        EVP_PKEY_free(pair->key);
-    }
+    return APR_SUCCESS;
 }

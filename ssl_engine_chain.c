@@ -65,3 +65,36 @@ apr_status_t ssl_chain_complete(ssl_ctx_build *b)
     SSL_CTX_set_mode(b->ctx, SSL_MODE_NO_AUTO_CHAIN);
     return APR_SUCCESS;
 }
+
+static apr_status_t free_chain(void *chain)
+{
+    sk_X509_pop_free(chain, X509_free);
+    return APR_SUCCESS;
+}
+
+/* As find_chain(), freed with P. */
+static STACK_OF(X509) *find_own_chain(X509_STORE *store, X509 *leaf, apr_pool_t *p)
+{
+    STACK_OF(X509) *chain = find_chain(store, leaf);
+
+    if (chain) {
+        apr_pool_cleanup_register(p, chain, free_chain, apr_pool_cleanup_null);
+    }
+    return chain;
+}
+
+void ssl_chain_complete_set(ssl_cert_set *certs, SSL_CTX *ctx, apr_pool_t *p)
+{
+    int i;
+
+    certs->chains = apr_pcalloc(p, sizeof(*certs->chains) * (apr_size_t)certs->n);
+    for (i = 0; i < certs->n; i++) {
+        const ssl_pair *pair = certs->pairs[i];
+
+        certs->chains[i] = pair->chain ? pair->chain : pair->extra;
+        if (!certs->chains[i]) {
+            certs->chains[i] = find_own_chain(SSL_CTX_get_cert_store(ctx), pair->cert, p);
+        }
+    }
+    ERR_clear_error();
+}

@@ -84,12 +84,15 @@ static X509 *issuer_in_store(X509_STORE *store, X509 *cert)
     return issuer;
 }
 
+/* X509_STORE_set_default_paths(3) would also go through the directory file by
+ * file for each CA that it lacks. */
 static X509_STORE *system_cas(X509_STORE **system)
 {
     if (!*system) {
         *system = X509_STORE_new();
         ERR_set_mark();
-        X509_STORE_set_default_paths(*system);
+        X509_LOOKUP_load_file(X509_STORE_add_lookup(*system, X509_LOOKUP_file()), NULL, X509_FILETYPE_DEFAULT);
+        X509_LOOKUP_add_dir(X509_STORE_add_lookup(*system, X509_LOOKUP_hash_dir()), NULL, X509_FILETYPE_DEFAULT);
         ERR_pop_to_mark();
     }
     return *system;

@@ -59,9 +59,10 @@ static const field proxy_fields[] = {
 #define SERVER_ONLY(member, kind, preset) ROW(ssl_server_config, member, kind, preset, 0)
 static const field server_fields[] = {
     SERVER_ONLY(engine, FIELD_INT, 0),
-    SERVER(cert_files, FIELD_FILES, 0),
-    SERVER(key_files, FIELD_FILES, 0),
-    SERVER(chain_file, FIELD_FILE, 0),
+    /* Certificates are compared by ssl_engine_ctx.c: hosts may share an SSL_CTX and differ in them. */
+    SERVER_ONLY(cert_files, FIELD_FILES, 0),
+    SERVER_ONLY(key_files, FIELD_FILES, 0),
+    SERVER_ONLY(chain_file, FIELD_FILE, 0),
     SERVER(ca_dn_file, FIELD_FILE, 0),
     SERVER(ca_dn_path, FIELD_FILE, 0),
     SERVER(honor_cipher_order, FIELD_INT, 0),
@@ -171,8 +172,7 @@ static void fields_complete(const field *f, void *record)
     }
 }
 
-/* A path and what tells whether its content is still the same. */
-static const char *file_stamp(apr_pool_t *p, const char *path)
+const char *ssl_config_file_stamp(apr_pool_t *p, const char *path)
 {
     apr_finfo_t info;
 
@@ -192,10 +192,10 @@ static void sign_array(apr_pool_t *p, const field *f, apr_array_header_t *array,
             ssl_conf_cmd *cmd = &APR_ARRAY_IDX(array, i, ssl_conf_cmd);
 
             APR_ARRAY_PUSH(parts, const char *) = cmd->name;
-            APR_ARRAY_PUSH(parts, const char *) = file_stamp(p, cmd->value);
+            APR_ARRAY_PUSH(parts, const char *) = ssl_config_file_stamp(p, cmd->value);
         }
         else {
-            APR_ARRAY_PUSH(parts, const char *) = file_stamp(p, APR_ARRAY_IDX(array, i, const char *));
+            APR_ARRAY_PUSH(parts, const char *) = ssl_config_file_stamp(p, APR_ARRAY_IDX(array, i, const char *));
         }
     }
     APR_ARRAY_PUSH(parts, const char *) = "";
@@ -215,7 +215,7 @@ static void fields_sign(apr_pool_t *p, const field *f, const void *record, apr_a
             APR_ARRAY_PUSH(parts, const char *) = STRING_AT(record, f) ? STRING_AT(record, f) : "-";
             break;
         case FIELD_FILE:
-            APR_ARRAY_PUSH(parts, const char *) = file_stamp(p, STRING_AT(record, f));
+            APR_ARRAY_PUSH(parts, const char *) = ssl_config_file_stamp(p, STRING_AT(record, f));
             break;
         case FIELD_FILES:
         case FIELD_STRINGS:
@@ -295,9 +295,10 @@ void *ssl_config_server_create(apr_pool_t *p, server_rec *s)
     return cfg;
 }
 
-static ssl_server_config *merge_servers(apr_pool_t *p, const ssl_server_config *base, const ssl_server_config *add)
+/* CFG, where the result goes, may be ADD. */
+static ssl_server_config *merge_servers(apr_pool_t *p, const ssl_server_config *base, const ssl_server_config *add,
+                                        ssl_server_config *cfg)
 {
-    ssl_server_config *cfg = apr_pcalloc(p, sizeof(*cfg));
 
     fields_merge(p, tls_fields, &base->tls, &add->tls, &cfg->tls);
     fields_merge(p, server_fields, base, add, cfg);
@@ -305,19 +306,24 @@ static ssl_server_config *merge_servers(apr_pool_t *p, const ssl_server_config *
     cfg->defined_at = add->defined_at ? add->defined_at : base->defined_at;
     cfg->certs_at = add->certs_at ? add->certs_at : base->certs_at;
     cfg->policy = add->policy ? add->policy : base->policy;
+    cfg->defaults = NULL;
     return cfg;
 }
 
 ssl_server_config *ssl_config_with_policy(apr_pool_t *p, ssl_server_config *cfg)
 {
-    return cfg->defaults ? merge_servers(p, cfg->defaults, cfg) : cfg;
+    return cfg->defaults ? merge_servers(p, cfg->defaults, cfg, apr_pcalloc(p, sizeof(*cfg))) : cfg;
 }
 
 /* A policy stands beneath the directives of its own scope, so that their order
- * within the scope does not matter, and above those of the scope outside. */
+ * within the scope does not matter, and above those of the scope outside.  The
+ * result goes into the virtual host's own record, which nobody needs as it was:
+ * 500 bytes for each of them. */
 void *ssl_config_server_merge(apr_pool_t *p, void *base, void *add)
 {
-    return merge_servers(p, ssl_config_with_policy(p, base), ssl_config_with_policy(p, add));
+    ssl_server_config *cfg = ssl_config_with_policy(p, add);
+
+    return merge_servers(p, ssl_config_with_policy(p, base), cfg, cfg);
 }
 
 void *ssl_config_dir_create(apr_pool_t *p, char *path)

@@ -6,12 +6,18 @@
  * process, so that httpd's second reading of the configuration at start and
  * each graceful restart only build what has changed.  It therefore knows no
  * server_rec: callbacks find theirs through the connection.
+ *
+ * A few hosts that differ in their certificates alone have an SSL_CTX each,
+ * with the certificate in it: nothing is cheaper for a handshake.  Many share
+ * one without: it takes 13 KB and 100 us to make, a certificate half of that,
+ * and to give one to a connection takes 4 us.
  */
 #include "ssl_confcmd.h"
 #include "ssl_conn.h"
 #include "ssl_ctx.h"
 #include "ssl_keylog.h"
 #include "ssl_log.h"
+#include "ssl_pairs.h"
 #include "ssl_scache.h"
 #include "ssl_srp.h"
 #include "ssl_ticket.h"
@@ -23,33 +29,26 @@
 
 #include <openssl/dh.h>
 
-#define CACHE_KEY "mod_ssl:contexts"
+#define CONTEXTS "mod_ssl:contexts"
 #define EXTRAS_KEY "mod_ssl:extras"
 
-/** A kept SSL_CTX.  Allocated by malloc: entries come and go for the life of the process. */
-typedef struct kept_ctx {
-    SSL_CTX *ctx;
-    char *signature;
-    int in_use; /* by the configuration that is being made */
-} kept_ctx;
+/* The number of certificates up to which hosts of otherwise equal settings have
+ * an SSL_CTX each.  A test build may set it to 0, so that all of them share. */
+#ifndef SSL_FEW_CERTS
+#define SSL_FEW_CERTS 64
+#endif
 
-apr_hash_t *ssl_kept_hash(const char *name)
-{
-    apr_pool_t *process = ap_server_conf->process->pool;
-    void *data = NULL;
+struct ssl_ctx_group {
+    const char *signature; /* of the settings */
+    apr_hash_t *sets;      /* the distinct ssl_cert_set, by their pairs */
+    SSL *probe;            /* of the SSL_CTX without certificates, once there is one */
+};
 
-    apr_pool_userdata_get(&data, name, process);
-    if (!data) {
-        data = apr_hash_make(process);
-        apr_pool_userdata_set(data, name, apr_pool_cleanup_null, process); /* copies the name */
-    }
-    return data;
-}
-
-static apr_hash_t *kept_contexts(void)
-{
-    return ssl_kept_hash(CACHE_KEY);
-}
+struct ssl_ctx_plan {
+    apr_pool_t *p;
+    apr_hash_t *groups; /* signature -> ssl_ctx_group */
+    const char *now;    /* tells this reading of the configuration from all others */
+};
 
 ssl_ctx_extras *ssl_ctx_extras_of(SSL_CTX *ctx)
 {
@@ -203,7 +202,7 @@ static apr_status_t set_dh(ssl_ctx_build *b)
 
 static apr_status_t check_has_cert(ssl_ctx_build *b)
 {
-    if (ssl_global()->reporting || SSL_CTX_check_private_key(b->ctx)) {
+    if (!b->certs || ssl_global()->reporting || SSL_CTX_check_private_key(b->ctx)) {
         ERR_clear_error();
         return APR_SUCCESS;
     }
@@ -232,7 +231,7 @@ static void set_callbacks(SSL_CTX *ctx, const ssl_server_config *cfg)
     ssl_scache_setup(ctx, cfg->session_timeout);
 }
 
-static apr_status_t make_ctx(ssl_ctx_build *b)
+static apr_status_t build(ssl_ctx_build *b)
 {
     static apr_status_t (*const steps[])(ssl_ctx_build *) = {
         set_protocols, set_ciphers, set_dh, ssl_verify_setup, ssl_certs_use, ssl_srp_load, ssl_confcmd_run,
@@ -256,40 +255,167 @@ static apr_status_t make_ctx(ssl_ctx_build *b)
     return APR_SUCCESS;
 }
 
-static apr_status_t build(ssl_ctx_build *b)
-{
-    apr_status_t rv = ssl_certs_read(b);
+/* --- which hosts share ------------------------------------------------------ */
 
-    if (rv == APR_SUCCESS) {
-        rv = make_ctx(b);
-    }
-    ssl_certs_release(b);
-    return rv;
+ssl_ctx_plan *ssl_ctx_plan_make(apr_pool_t *ptemp)
+{
+    ssl_ctx_plan *plan = apr_pcalloc(ptemp, sizeof(*plan));
+
+    plan->p = ptemp;
+    plan->groups = apr_hash_make(ptemp);
+    plan->now = apr_psprintf(ptemp, "%" APR_TIME_T_FMT, apr_time_now());
+    return plan;
 }
 
-/* Files below a directory of CAs or CRLs are not all looked at here: such
- * settings are built anew each time. */
-static int may_be_kept(const ssl_server_config *cfg)
+/* Files below a directory of CAs or CRLs are not all looked at here: what is
+ * made of them serves one reading of the configuration. */
+static int has_directories(const ssl_server_config *cfg)
 {
     int i;
 
     for (i = 0; cfg->conf_cmds && i < cfg->conf_cmds->nelts; i++) {
         if (APR_ARRAY_IDX(cfg->conf_cmds, i, ssl_conf_cmd).type == SSL_CONF_TYPE_DIR) {
-            return 0;
+            return 1;
         }
     }
-    return !cfg->tls.ca_path && !cfg->tls.crl_path && !cfg->ca_dn_path && !apr_optional_hook_get("init_server");
+    return cfg->tls.ca_path || cfg->tls.crl_path || cfg->ca_dn_path;
 }
 
-static void keep(const char *signature, SSL_CTX *ctx)
+/* What another module does to an SSL_CTX is meant for one host. */
+static int others_look_at_contexts(void)
 {
-    kept_ctx *entry = ap_malloc(sizeof(*entry));
-    apr_hash_t *all = kept_contexts();
+    return apr_optional_hook_get("init_server") != NULL;
+}
 
-    entry->ctx = ctx;
-    entry->in_use = 1;
-    entry->signature = strdup(signature);
-    apr_hash_set(all, entry->signature, APR_HASH_KEY_STRING, entry);
+static ssl_ctx_group *find_group(ssl_ctx_plan *plan, const ssl_server_config *cfg, apr_pool_t *scratch)
+{
+    const char *signature = apr_pstrcat(scratch, ssl_config_signature(scratch, cfg),
+                                        ssl_global()->session_cache ? "\ncache" : "\nno cache",
+                                        ssl_global()->fips == 1 ? "\nfips\n" : "\n",
+                                        has_directories(cfg) ? plan->now : "", NULL);
+    ssl_ctx_group *group = apr_hash_get(plan->groups, signature, APR_HASH_KEY_STRING);
+
+    if (!group) {
+        group = apr_pcalloc(plan->p, sizeof(*group));
+        group->signature = apr_pstrdup(plan->p, signature);
+        group->sets = apr_hash_make(plan->p);
+        apr_hash_set(plan->groups, group->signature, APR_HASH_KEY_STRING, group);
+    }
+    return group;
+}
+
+/* Commands that have the same effect on an SSL_CTX whether its certificates
+ * are there or come with each connection.  Of others that is not known. */
+static int is_about_protocol(const char *command)
+{
+    static const char *const names[] = { "Protocol", "MinProtocol", "MaxProtocol", "Options", "Curves", "Groups",
+                                         "SignatureAlgorithms", "ClientSignatureAlgorithms", "Ciphersuites",
+                                         "RecordPadding" };
+    size_t i;
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (ap_cstr_casecmp(names[i], command) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Whether one of B's certificates or keys is in a token: what OpenSSL does for
+ * each connection that is given them should not depend on it. */
+static int uses_token(const ssl_ctx_build *b)
+{
+    apr_array_header_t *const lists[] = { b->cfg->cert_files, b->cfg->key_files };
+    int i, j;
+
+    for (i = 0; i < 2; i++) {
+        for (j = 0; lists[i] && j < lists[i]->nelts; j++) {
+            if (ssl_is_key_uri(APR_ARRAY_IDX(lists[i], j, const char *))) {
+                return 1;
+            }
+        }
+    }
+    return 0;
+}
+
+static int has_special_command(const ssl_ctx_build *b)
+{
+    apr_array_header_t *cmds = b->cfg->conf_cmds;
+    int i;
+
+    for (i = 0; cmds && i < cmds->nelts; i++) {
+        if (!is_about_protocol(APR_ARRAY_IDX(cmds, i, ssl_conf_cmd).name)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Whether B's host can't give its certificates to each SSL instead. */
+static int needs_own_ctx(const ssl_ctx_build *b)
+{
+    int i;
+
+    /* A dump describes what is in the SSL_CTX; a module that sees an SSL
+     * before its handshake may look for the certificate. */
+    if (b->pairs->nelts == 0 || ssl_global()->reporting || others_look_at_contexts() ||
+        apr_optional_hook_get("pre_handshake")) {
+        return 1;
+    }
+    for (i = 0; i < b->pairs->nelts; i++) {
+        const ssl_pair *pair = APR_ARRAY_IDX(b->pairs, i, const ssl_pair *);
+
+        if (!pair->signature || pair->has_parameters) {
+            return 1;
+        }
+    }
+    return uses_token(b) || has_special_command(b);
+}
+
+/* The one copy of PAIRS for all hosts of GROUP that have just these. */
+static ssl_cert_set *intern_pairs(ssl_ctx_group *group, const apr_array_header_t *pairs, apr_pool_t *p)
+{
+    apr_size_t size = sizeof(ssl_pair *) * (apr_size_t)pairs->nelts;
+    ssl_cert_set *set = size ? apr_hash_get(group->sets, pairs->elts, (apr_ssize_t)size) : NULL;
+
+    if (!set) {
+        set = apr_pcalloc(p, sizeof(*set));
+        set->n = pairs->nelts;
+        set->pairs = apr_pmemdup(p, pairs->elts, size);
+        if (size) {
+            apr_hash_set(group->sets, set->pairs, (apr_ssize_t)size, set);
+        }
+    }
+    return set;
+}
+
+apr_status_t ssl_ctx_prepare(ssl_ctx_plan *plan, ssl_host *host, apr_pool_t *p, apr_pool_t *scratch)
+{
+    ssl_ctx_build b = { .server = host->server, .cfg = ssl_config_of(host->server), .id = host->id, .p = scratch };
+
+    if (ssl_certs_load(&b) != APR_SUCCESS) {
+        return APR_EGENERAL;
+    }
+    host->group = find_group(plan, b.cfg, scratch);
+    host->certs = intern_pairs(host->group, b.pairs, p);
+    host->needs_own_ctx = needs_own_ctx(&b) ? 1 : 0;
+    return APR_SUCCESS;
+}
+
+/* What the SSL_CTX of HOST is kept under; NULL if it is not kept. */
+static const char *sign(const ssl_host *host, apr_pool_t *scratch)
+{
+    apr_array_header_t *parts = apr_array_make(scratch, 4, sizeof(const char *));
+    int i;
+
+    APR_ARRAY_PUSH(parts, const char *) = host->group->signature;
+    for (i = 0; !host->gives_certs && i < host->certs->n; i++) {
+        if (!host->certs->pairs[i]->signature) {
+            return NULL;
+        }
+        APR_ARRAY_PUSH(parts, const char *) = host->certs->pairs[i]->signature;
+    }
+    return others_look_at_contexts() ? NULL : apr_array_pstrcat(scratch, parts, '\n');
 }
 
 /* An SSL_CTX that can't be kept is freed with the configuration that made it. */
@@ -299,73 +425,94 @@ static apr_status_t free_ctx(void *ctx)
     return APR_SUCCESS;
 }
 
-SSL_CTX *ssl_ctx_for_server(server_rec *s, const char *id, apr_pool_t *ptemp)
+static SSL_CTX *take_kept(const ssl_ctx_build *b, const char *signature)
 {
-    ssl_ctx_build b = { .server = s, .cfg = ssl_config_of(s), .id = id, .p = ptemp };
-    const char *signature = NULL; /* stays NULL for what is not kept */
-    kept_ctx *found = NULL;
+    ssl_kept *found = ssl_kept_find(CONTEXTS, signature);
 
-    if (may_be_kept(b.cfg)) {
-        signature = apr_pstrcat(ptemp, ssl_config_signature(ptemp, b.cfg),
-                                ssl_global()->session_cache ? "\ncache" : "\nno cache",
-                                ssl_global()->fips == 1 ? "\nfips" : "", NULL);
-        found = apr_hash_get(kept_contexts(), signature, APR_HASH_KEY_STRING);
+    if (found && !found->in_use) {
+        found->in_use = 1;
+        set_callbacks(found->object, b->cfg);
     }
-    if (found) {
-        if (!found->in_use) {
-            found->in_use = 1;
-            set_callbacks(found->ctx, b.cfg);
-        }
-        return found->ctx;
-    }
-    if (build(&b) != APR_SUCCESS) {
-        return NULL;
-    }
-    set_callbacks(b.ctx, b.cfg);
-    if (signature && !b.outdated_key) {
-        keep(signature, b.ctx);
-    }
-    else {
-        apr_pool_cleanup_register(s->process->pconf, b.ctx, free_ctx, apr_pool_cleanup_null);
-    }
-    return b.ctx;
+    return found ? found->object : NULL;
 }
 
-static void forget(apr_hash_t *all, kept_ctx *entry)
+static SSL_CTX *find_or_build(ssl_ctx_build *b, const char *signature)
 {
-    apr_hash_set(all, entry->signature, APR_HASH_KEY_STRING, NULL);
-    ctx_free(entry->ctx);
-    free(entry->signature);
-    free(entry);
+    SSL_CTX *ctx = signature ? take_kept(b, signature) : NULL;
+
+    if (ctx || build(b) != APR_SUCCESS) {
+        return ctx;
+    }
+    set_callbacks(b->ctx, b->cfg);
+    if (signature) {
+        ssl_kept_add(CONTEXTS, signature, b->ctx);
+    }
+    else {
+        apr_pool_cleanup_register(b->server->process->pconf, b->ctx, free_ctx, apr_pool_cleanup_null);
+    }
+    return b->ctx;
+}
+
+static apr_status_t free_probe(void *probe)
+{
+    SSL_free(probe);
+    return APR_SUCCESS;
+}
+
+/* Settles the chains of HOST's certificates and tries them, once for all hosts that have the same. */
+static apr_status_t check_certs(ssl_ctx_plan *plan, ssl_host *host, ssl_ctx_build *b)
+{
+    ssl_ctx_group *group = host->group;
+
+    if (b->certs->chains) {
+        return APR_SUCCESS;
+    }
+    if (!group->probe) {
+        group->probe = SSL_new(host->ctx);
+        apr_pool_cleanup_register(plan->p, group->probe, free_probe, apr_pool_cleanup_null);
+    }
+    ssl_chain_complete_set(b->certs, host->ctx, host->server->process->pconf);
+    return ssl_certs_try(b, group->probe);
+}
+
+apr_status_t ssl_ctx_assign(ssl_ctx_plan *plan, ssl_host *host, apr_pool_t *scratch)
+{
+    ssl_ctx_build b = { .server = host->server, .cfg = ssl_config_of(host->server), .id = host->id, .p = scratch };
+
+    host->gives_certs = !host->needs_own_ctx && apr_hash_count(host->group->sets) > SSL_FEW_CERTS;
+    b.certs = host->gives_certs ? NULL : host->certs;
+    host->ctx = find_or_build(&b, sign(host, scratch));
+    if (!host->ctx) {
+        return APR_EGENERAL;
+    }
+    host->extras = ssl_ctx_extras_of(host->ctx);
+    b.certs = host->certs;
+    return host->gives_certs ? check_certs(plan, host, &b) : APR_SUCCESS;
+}
+
+static void destroy_ctx(void *ctx)
+{
+    ctx_free(ctx);
+}
+
+static void sweep(void)
+{
+    ssl_kept_sweep(CONTEXTS, destroy_ctx);
+    ssl_pairs_sweep();
 }
 
 /* The process ends: nothing is kept for another reading of the configuration. */
 static apr_status_t forget_all(void *unused)
 {
-    apr_hash_t *all = kept_contexts();
-    apr_hash_index_t *i;
-
     (void)unused;
-    for (i = apr_hash_first(NULL, all); i && ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_EXITING; i = apr_hash_next(i)) {
-        forget(all, apr_hash_this_val(i));
+    if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_EXITING) {
+        sweep(); /* all have lost their marks when this configuration was made */
     }
     return APR_SUCCESS;
 }
 
-void ssl_ctx_sweep(apr_pool_t *p, apr_pool_t *ptemp)
+void ssl_ctx_sweep(apr_pool_t *p)
 {
-    apr_hash_t *all = kept_contexts();
-    apr_hash_index_t *i;
-
-    for (i = apr_hash_first(ptemp, all); i; i = apr_hash_next(i)) {
-        kept_ctx *entry = apr_hash_this_val(i);
-
-        if (entry->in_use) {
-            entry->in_use = 0;
-        }
-        else {
-            forget(all, entry);
-        }
-    }
+    sweep();
     apr_pool_cleanup_register(p, NULL, forget_all, apr_pool_cleanup_null);
 }

@@ -98,6 +98,25 @@ int ssl_conn_bind_host(ssl_conn *conn, server_rec *s)
                                                                                                                   : -1;
 }
 
+int ssl_conn_use_certs(ssl_conn *conn)
+{
+    const ssl_host *host = ssl_config_of(conn->server)->host;
+    int i;
+
+    if (!host->gives_certs) {
+        return 1;
+    }
+    SSL_certs_clear(conn->ssl);
+    for (i = 0; i < host->certs->n; i++) {
+        const ssl_pair *pair = host->certs->pairs[i];
+
+        if (SSL_use_cert_and_key(conn->ssl, pair->cert, pair->key, host->certs->chains[i], 1) != 1) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
 static int make_ssl(ssl_conn *conn)
 {
     ssl_host *host = ssl_config_of(conn->server)->host;

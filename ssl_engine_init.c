@@ -9,6 +9,7 @@
 #include "ssl_filter.h"
 #include "ssl_keylog.h"
 #include "ssl_log.h"
+#include "ssl_pairs.h"
 #include "ssl_pphrase.h"
 #include "ssl_rand.h"
 #include "ssl_scache.h"
@@ -142,14 +143,14 @@ static int add_foreign_certs(server_rec *s, apr_pool_t *p)
     return fallback;
 }
 
-/* Which of the hosts with this id: 0, 1, ... in the order of the configuration. */
-static int ordinal_of(apr_hash_t *seen, const char *id, apr_pool_t *ptemp)
+/* Which of the hosts with this name: 0, 1, ... in the order of the configuration. */
+static int ordinal_of(apr_hash_t *seen, const char *name)
 {
-    int *count = apr_hash_get(seen, id, APR_HASH_KEY_STRING);
+    int *count = apr_hash_get(seen, name, APR_HASH_KEY_STRING);
 
     if (!count) {
-        count = apr_pcalloc(ptemp, sizeof(*count));
-        apr_hash_set(seen, id, APR_HASH_KEY_STRING, count);
+        count = apr_pcalloc(apr_hash_pool_get(seen), sizeof(*count));
+        apr_hash_set(seen, apr_pstrdup(apr_hash_pool_get(seen), name), APR_HASH_KEY_STRING, count);
     }
     return (*count)++;
 }
@@ -164,7 +165,7 @@ static void make_session_id_context(ssl_host *host, apr_pool_t *ptemp, apr_hash_
     const ssl_tls_settings *tls = &cfg->tls;
     const char *name = apr_psprintf(ptemp, "%s:%u", s->server_hostname ? s->server_hostname : "",
                                     s->port ? s->port : DEFAULT_HTTPS_PORT);
-    const char *text = apr_psprintf(ptemp, "%s\n%d\n%d\n%d\n%d\n%d", name, ordinal_of(seen, name, ptemp), tls->verify,
+    const char *text = apr_psprintf(ptemp, "%s\n%d\n%d\n%d\n%d\n%d", name, ordinal_of(seen, name), tls->verify,
                                     tls->verify_depth, tls->crl_check, cfg->ocsp.enable);
 
     text = apr_pstrcat(ptemp, text, "\n", tls->ca_file ? tls->ca_file : "", "\n", tls->ca_path ? tls->ca_path : "", "\n",
@@ -172,29 +173,23 @@ static void make_session_id_context(ssl_host *host, apr_pool_t *ptemp, apr_hash_
     EVP_Digest(text, strlen(text), host->session_id_context, NULL, EVP_sha256(), NULL);
 }
 
-static apr_status_t make_host(server_rec *s, apr_pool_t *p, apr_pool_t *ptemp, apr_hash_t *seen)
+static apr_status_t make_host(server_rec *s, ssl_ctx_plan *plan, apr_hash_t *seen, apr_pool_t *p, apr_pool_t *scratch)
 {
-    ssl_server_config *cfg = ssl_config_of(s);
     ssl_host *host = apr_pcalloc(p, sizeof(*host));
 
     host->server = s;
     host->id = ssl_server_id(p, s);
     ap_log_error(APLOG_MARK, APLOG_INFO, 0, s, APLOGNO(01914) "Configuring server %s for SSL protocol", host->id);
     if (!ssl_global()->reporting) { /* other modules are not ready to be asked then */
-        host->fallback_cert = add_foreign_certs(s, p);
-        host->ticket_keys = ssl_ticket_keys_for(s, host->id, cfg->ticket_key_files, p);
+        host->fallback_cert = add_foreign_certs(s, p) ? 1 : 0;
+        host->ticket_keys = ssl_ticket_keys_for(s, host->id, ssl_config_of(s)->ticket_key_files, p);
         if (!host->ticket_keys) {
             return APR_EGENERAL;
         }
     }
-    host->ctx = ssl_ctx_for_server(s, host->id, ptemp);
-    if (!host->ctx) {
-        return APR_EGENERAL;
-    }
-    host->extras = ssl_ctx_extras_of(host->ctx);
-    make_session_id_context(host, ptemp, seen);
-    cfg->host = host;
-    return APR_SUCCESS;
+    make_session_id_context(host, scratch, seen);
+    ssl_config_of(s)->host = host;
+    return ssl_ctx_prepare(plan, host, p, scratch);
 }
 
 /* Other modules see the hosts when all of them are there. */
@@ -214,29 +209,56 @@ static apr_status_t show_hosts(server_rec *main_server, apr_pool_t *p)
     return APR_SUCCESS;
 }
 
-static apr_status_t make_hosts(server_rec *main_server, apr_pool_t *p, apr_pool_t *ptemp)
+/* All hosts are known before the first gets its SSL_CTX: how many there are of
+ * a kind decides what they share. */
+static apr_status_t assign_contexts(server_rec *main_server, ssl_ctx_plan *plan, apr_pool_t *scratch)
 {
     apr_status_t rv = APR_SUCCESS;
-    apr_hash_t *seen = apr_hash_make(ptemp);
-    int any_tls = 0, any_ktls = 0;
     server_rec *s;
 
+    for (s = main_server; s && rv == APR_SUCCESS; s = s->next) {
+        ssl_host *host = ssl_config_of(s)->host;
+
+        rv = host ? ssl_ctx_assign(plan, host, scratch) : APR_SUCCESS;
+        apr_pool_clear(scratch);
+    }
+    return rv;
+}
+
+/* What is only needed for one host goes before the next: httpd would keep it in its stock of free memory. */
+static apr_status_t make_hosts(server_rec *main_server, apr_pool_t *p, apr_pool_t *ptemp)
+{
+    ssl_ctx_plan *plan = ssl_ctx_plan_make(ptemp);
+    apr_hash_t *seen = apr_hash_make(ptemp);
+    apr_status_t rv = APR_SUCCESS;
+    int any_tls = 0, any_ktls = 0;
+    apr_pool_t *scratch;
+    server_rec *s;
+
+    apr_pool_create(&scratch, ptemp);
     inherit_protocols(main_server, ptemp);
     for (s = main_server; s && rv == APR_SUCCESS; s = s->next) {
         ssl_config_complete(s);
         if (ssl_config_of(s)->engine == 1) {
             any_tls = 1;
             any_ktls |= ssl_config_of(s)->ktls;
-            rv = make_host(s, p, ptemp, seen);
+            rv = make_host(s, plan, seen, p, scratch);
+            apr_pool_clear(scratch);
         }
     }
     ssl_plain_init(any_tls);
     ssl_ktls_init(main_server, any_ktls);
+    if (rv == APR_SUCCESS) {
+        rv = assign_contexts(main_server, plan, scratch);
+    }
+    ssl_pairs_done();
+    apr_pool_destroy(scratch);
     return rv == APR_SUCCESS ? show_hosts(main_server, p) : rv;
 }
 
 void ssl_init_for_report(server_rec *main_server, apr_pool_t *p)
 {
+    ssl_ctx_plan *plan = ssl_ctx_plan_make(p);
     apr_hash_t *seen = apr_hash_make(p);
     server_rec *s;
 
@@ -244,12 +266,17 @@ void ssl_init_for_report(server_rec *main_server, apr_pool_t *p)
     enable_fips(main_server);
     inherit_protocols(main_server, p);
     for (s = main_server; s; s = s->next) {
+        ssl_server_config *cfg = ssl_config_of(s);
+
+        /* a host that fails does not keep the others from being shown */
         ssl_config_complete(s);
-        if (ssl_config_of(s)->engine == 1) {
-            make_host(s, p, p, seen); /* a host that fails does not keep the others from being shown */
+        if (cfg->engine == 1 &&
+            (make_host(s, plan, seen, p, p) != APR_SUCCESS || ssl_ctx_assign(plan, cfg->host, p) != APR_SUCCESS)) {
+            cfg->host = NULL;
         }
     }
-    ssl_ctx_sweep(p, p);
+    ssl_pairs_done();
+    ssl_ctx_sweep(p);
 }
 
 /* --- hooks -------------------------------------------------------------------------- */
@@ -291,7 +318,7 @@ int ssl_init_module(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, server_r
         ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s, APLOGNO(02312) "Fatal error initialising mod_ssl, exiting.");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    ssl_ctx_sweep(p, ptemp);
+    ssl_ctx_sweep(p);
     if (for_good) {
         ssl_sni_index_build(s, p, ptemp);
         ssl_check_all(s, ptemp);

@@ -37,7 +37,7 @@
 /** A pass phrase.  Allocated by malloc, so that wiping one copy wipes it. */
 typedef struct phrase {
     struct phrase *next;
-    const char *question; /**< of a token: this PIN answers nothing else, see question_of(); NULL: for files */
+    char *question; /**< by malloc; of a token: this PIN answers nothing else, see question_of(); NULL: for files */
     char text[PEM_BUFSIZE];
 } phrase;
 
@@ -86,6 +86,7 @@ static phrase *known_phrases; /* that opened a key or token in this post_config 
 
 static void phrase_free(phrase *ph)
 {
+    free(ph->question);
     OPENSSL_cleanse(ph, sizeof(*ph));
     free(ph);
 }
@@ -107,7 +108,7 @@ static apr_status_t wipe_with_pool(void *unused)
     return APR_SUCCESS;
 }
 
-/* P is post_config's temporary pool: a start that fails halfway wipes, too. */
+/* P outlasts the making of all hosts: a start that fails halfway wipes, too. */
 static void remember(phrase *ph, apr_pool_t *p)
 {
     if (!known_phrases) {
@@ -596,7 +597,7 @@ static EVP_PKEY *ask(ssl_ctx_build *b, const char *path)
     if (key) {
         ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, b->server,
                      APLOGNO(02583) "%s: private key '%s' decrypted: pass phrase requested", b->id, path);
-        remember(ph, b->p);
+        remember(ph, b->server->process->pconf);
         return key;
     }
     log_failure(&d);
@@ -633,7 +634,7 @@ static phrase *ask_pin(ssl_pphrase_pin *pin, const char *prompt)
         return NULL;
     }
     ph = ap_calloc(1, sizeof(*ph));
-    ph->question = question_of(pin, prompt);
+    ph->question = strdup(question_of(pin, prompt));
     greet(&d);
     say(&d, pin->notes);
     say(&d, prompt);
@@ -719,7 +720,7 @@ void ssl_pphrase_pin_end(ssl_pphrase_pin *pin, int worked)
 {
     UI_destroy_method(pin->method);
     if (pin->phrase && worked) {
-        remember(pin->phrase, pin->b->p);
+        remember(pin->phrase, pin->b->server->process->pconf);
     }
     else if (pin->phrase) {
         phrase_free(pin->phrase);

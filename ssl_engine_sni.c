@@ -379,7 +379,7 @@ int ssl_sni_client_hello(SSL *ssl, int *alert, void *arg)
     ssl_explain_note_hello(conn, ssl);
     conn->sni = hello_server_name(ssl, conn->c->pool);
     choose_host(conn);
-    if (ssl_conn_bind_host(conn, conn->server) != 0 ||
+    if (ssl_conn_bind_host(conn, conn->server) != 0 || !ssl_conn_use_certs(conn) ||
         !ssl_confcmd_use_groups(ssl, ssl_config_of(conn->server)->host) || (hello_is_acme(ssl) && !answer_acme(conn))) {
         *alert = SSL_AD_INTERNAL_ERROR;
         return SSL_CLIENT_HELLO_ERROR;

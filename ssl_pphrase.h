@@ -53,7 +53,7 @@ EVP_PKEY *ssl_pphrase_pin_end_for_key(ssl_pphrase_pin *pin, EVP_PKEY *key);
 
 /** Wipes all pass phrases, and sees to it that keys are freed when the process
  * ends.  To be called when the last key of a post_config is loaded or one
- * cannot be; phrases are also wiped when the pool of the first one's B ends. */
+ * cannot be; phrases are also wiped when the configuration's pool ends. */
 void ssl_pphrase_forget(void);
 
 #endif /* SSL_PPHRASE_H */
