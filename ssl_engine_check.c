@@ -486,13 +486,35 @@ static void check_directories(apr_array_header_t *servers, apr_pool_t *p)
 
 /* --- all ---------------------------------------------------------------------------- */
 
+/* A pool with an allocator of its own: what was needed for thousands of hosts goes
+ * back to the system, not into httpd's stock of free memory. */
+static apr_pool_t *passing_pool(apr_pool_t *parent)
+{
+    apr_allocator_t *allocator;
+    apr_pool_t *p;
+
+    if (apr_allocator_create(&allocator) != APR_SUCCESS) {
+        return NULL;
+    }
+    if (apr_pool_create_ex(&p, parent, NULL, allocator) != APR_SUCCESS) {
+        apr_allocator_destroy(allocator);
+        return NULL;
+    }
+    apr_allocator_owner_set(allocator, p);
+    return p;
+}
+
 void ssl_check_all(server_rec *main_server, apr_pool_t *ptemp)
 {
-    apr_array_header_t *servers = ssl_servers_in_order(ptemp, main_server);
+    apr_pool_t *passing = passing_pool(ptemp), *p = passing ? passing : ptemp;
+    apr_array_header_t *servers = ssl_servers_in_order(p, main_server);
 
-    check_layout(servers, ptemp);
-    check_directories(servers, ptemp);
-    ssl_check_certificates(servers, ptemp);
+    check_layout(servers, p);
+    check_directories(servers, p);
+    ssl_check_certificates(servers, p);
+    if (passing) {
+        apr_pool_destroy(passing);
+    }
 }
 
 void ssl_check_test_config(apr_pool_t *p, server_rec *main_server)
