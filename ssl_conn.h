@@ -39,7 +39,8 @@ typedef struct ssl_conn_facts {
     int cipher_bits_possible; /**< SSL_CIPHER_ALGKEYSIZE */
     const char *group;        /**< key exchange group ("x25519"), or NULL */
     const char *alpn;         /**< protocol selected by ALPN, or NULL */
-    X509 *peer;               /**< peer's certificate, borrowed from the SSL; NULL if it sent none */
+    X509 *peer;               /**< peer's certificate, ours: the SSL drops its own when another
+                                   handshake begins; NULL if it sent none */
     int peer_depth;           /**< CA certificates above it: at most, as far as is known; 0 if there is none */
     int resumed;              /**< the session was resumed */
 } ssl_conn_facts;

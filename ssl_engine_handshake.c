@@ -48,6 +48,8 @@ static apr_status_t free_ssl(void *data)
 {
     ssl_conn *conn = data;
 
+    X509_free(conn->facts.peer);
+    conn->facts.peer = NULL;
     SSL_free(conn->ssl);
     conn->ssl = NULL;
     return APR_SUCCESS;
@@ -308,7 +310,8 @@ void ssl_conn_fill_facts(ssl_conn *conn)
     facts->cipher = SSL_CIPHER_get_name(cipher);
     facts->cipher_bits_used = SSL_CIPHER_get_bits(cipher, &facts->cipher_bits_possible);
     facts->group = ssl_compat_group_name(conn->ssl);
-    facts->peer = SSL_get0_peer_certificate(conn->ssl);
+    X509_free(facts->peer);
+    facts->peer = SSL_get1_peer_certificate(conn->ssl);
     facts->peer_depth = peer_depth(conn);
     facts->resumed = SSL_session_reused(conn->ssl);
     SSL_get0_alpn_selected(conn->ssl, &alpn, &alpn_len);

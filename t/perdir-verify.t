@@ -239,7 +239,7 @@ for my $case (@CASES) {
     my ($host, $version, $client, $paths, $ours, $stock) = @$case;
     my $got = ask($h, [map { "/cgi/env/$_" } split ' ', $paths], port => $host, @{ $VERSIONS{$version} },
                   $client eq 'nobody' ? () : (client => $client));
-    is($got, is_stock() && defined $stock ? $stock : $ours, "host $host, TLS $version, $client: $paths") or diag $tls_error;
+    is($got, is_stock() && defined $stock ? $stock : $ours, "host $host, TLS $version, $client: $paths") or diag $tls_error, "\n", join "\n", grep { defined } (split /\n/, $h->errorlog)[-12 .. -1];
 }
 
 sub get {
