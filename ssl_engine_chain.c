@@ -48,14 +48,21 @@ static void complete_current(SSL_CTX *ctx, X509_STORE *store)
     }
 }
 
+/* Where OpenSSL looks for the rest of a chain. */
+static X509_STORE *chain_store(SSL_CTX *ctx)
+{
+    X509_STORE *store = NULL;
+
+    SSL_CTX_get0_chain_cert_store(ctx, &store);
+    return store ? store : SSL_CTX_get_cert_store(ctx);
+}
+
 apr_status_t ssl_chain_complete(ssl_ctx_build *b)
 {
     STACK_OF(X509) *extra = NULL;
-    X509_STORE *store = NULL;
+    X509_STORE *store = chain_store(b->ctx);
     long more;
 
-    SSL_CTX_get0_chain_cert_store(b->ctx, &store);
-    store = store ? store : SSL_CTX_get_cert_store(b->ctx);
     SSL_CTX_get_extra_chain_certs_only(b->ctx, &extra);
     more = sk_X509_num(extra) > 0 ? 0 : SSL_CTX_set_current_cert(b->ctx, SSL_CERT_SET_FIRST);
     for (; more; more = SSL_CTX_set_current_cert(b->ctx, SSL_CERT_SET_NEXT)) {
@@ -93,7 +100,7 @@ void ssl_chain_complete_set(ssl_cert_set *certs, SSL_CTX *ctx, apr_pool_t *p)
 
         certs->chains[i] = pair->chain ? pair->chain : pair->extra;
         if (!certs->chains[i]) {
-            certs->chains[i] = find_own_chain(SSL_CTX_get_cert_store(ctx), pair->cert, p);
+            certs->chains[i] = find_own_chain(chain_store(ctx), pair->cert, p);
         }
     }
     ERR_clear_error();

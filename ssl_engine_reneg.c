@@ -215,7 +215,7 @@ static int could_not_start(request_rec *r, ssl_conn *conn)
 /* Half a handshake counts for nothing. */
 static int give_up(request_rec *r, ssl_conn *conn, apr_status_t rv)
 {
-    ap_log_rerror(APLOG_MARK, APLOG_ERR, rv, r, APLOGNO(02261) "access to %s failed: Re-negotiation handshake failed%s; "
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, rv, r, APLOGNO(02261) "access to %s failed: the handshake that it needs did not succeed%s; "
                   "the connection is closed", r->uri,
                   APR_STATUS_IS_TIMEUP(rv) ? ": the client did not answer" :
                   APR_STATUS_IS_EOF(rv) ? ": the client closed the connection" :

@@ -288,6 +288,15 @@ void ssl_scache_setup(SSL_CTX *ctx, int timeout)
     SSL_CTX_set_session_cache_mode(ctx, mode);
 }
 
+void ssl_scache_print_lines(request_rec *r, const ssl_scache_line *lines, apr_size_t n)
+{
+    apr_size_t i;
+
+    for (i = 0; i < n; i++) {
+        ap_rprintf(r, "%s: %" APR_UINT64_T_FMT "\n", lines[i].name, lines[i].value);
+    }
+}
+
 int ssl_scache_status(request_rec *r, int flags)
 {
     const ssl_global_config *global = ssl_global();

@@ -37,6 +37,15 @@ void ssl_scache_init_child(server_rec *main_server, apr_pool_t *p);
 /** Sets the session cache mode and callbacks of CTX (SSL_CTX_sess_set_new_cb(3)). */
 void ssl_scache_setup(SSL_CTX *ctx, int timeout);
 
+/** One figure of a cache in mod_status' machine-readable form. */
+typedef struct ssl_scache_line {
+    const char *name;
+    apr_uint64_t value;
+} ssl_scache_line;
+
+/** Writes N LINES to R, "name: value" each. */
+void ssl_scache_print_lines(request_rec *r, const ssl_scache_line *lines, apr_size_t n);
+
 /** mod_status: a line about the cache. */
 int ssl_scache_status(request_rec *r, int flags);
 

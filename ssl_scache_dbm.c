@@ -850,10 +850,7 @@ static apr_status_t iterate(ap_socache_instance_t *instance, server_rec *s, void
 
 static void print_short(request_rec *r, const book *b, const shared_state *shared)
 {
-    const struct {
-        const char *name;
-        apr_uint64_t value;
-    } lines[] = {
+    const ssl_scache_line lines[] = {
         { "CacheCurrentEntries", b->entries },
         { "CacheCurrentSize", b->bytes },
         { "CacheAvgEntrySize", b->entries ? b->bytes / b->entries : 0 },
@@ -867,12 +864,9 @@ static void print_short(request_rec *r, const book *b, const shared_state *share
         { "CacheFailureCount", shared->failures },
         { "CacheSetAsideCount", shared->set_aside },
     };
-    size_t i;
 
     ap_rputs("CacheType: DBM\nCacheMaximumSize: unlimited\n", r);
-    for (i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
-        ap_rprintf(r, "%s: %" APR_UINT64_T_FMT "\n", lines[i].name, lines[i].value);
-    }
+    ssl_scache_print_lines(r, lines, sizeof(lines) / sizeof(lines[0]));
 }
 
 static void print_html(request_rec *r, const ap_socache_instance_t *instance, const book *b,

@@ -261,10 +261,7 @@ static int percent_used(const ssl_shmcb_stats *stats)
 /* Names that the stock module has, too, mean the same here. */
 static void print_short(request_rec *r, const ssl_shmcb *cache, const ssl_shmcb_stats *stats, apr_time_t now)
 {
-    const struct {
-        const char *name;
-        apr_uint64_t value;
-    } lines[] = {
+    const ssl_scache_line lines[] = {
         { "CacheSharedMemory", cache->size },
         { "CacheCurrentEntries", stats->entries },
         { "CacheSubcaches", cache->regions },
@@ -282,12 +279,9 @@ static void print_short(request_rec *r, const ssl_shmcb *cache, const ssl_shmcb_
         { "CacheBytesUsed", stats->bytes },
         { "CacheBytesTotal", stats->capacity },
     };
-    size_t i;
 
     ap_rputs("CacheType: SHMCB\n", r);
-    for (i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
-        ap_rprintf(r, "%s: %" APR_UINT64_T_FMT "\n", lines[i].name, lines[i].value);
-    }
+    ssl_scache_print_lines(r, lines, sizeof(lines) / sizeof(lines[0]));
     ap_rprintf(r, "CacheUsage: %d%%\n", percent_used(stats));
 }
 

@@ -314,7 +314,7 @@ for my $version ('1.2', '1.3 pha') {
 subtest 'the log' => sub {
     plan(skip_all => 'the wording is ours') if is_stock();
     for my $case (['1.3', 'client', qr/AH10158: access to \/secret\/ failed: .*TLS 1\.3.*did not offer.*post_handshake_auth.*SSLProtocol/],
-                  ['1.2', undef, qr/AH02261: access to \/secret\/ failed: Re-negotiation handshake failed; the connection is closed/],
+                  ['1.2', undef, qr/AH02261: access to \/secret\/ failed: the handshake that it needs did not succeed; the connection is closed/],
                   ['1.3 pha', 'client2', qr/AH02276: client certificate refused/]) {
         my ($version, $client, $pattern) = @$case;
         $h->log_mark;
