@@ -409,6 +409,8 @@ static const char *sign(const ssl_host *host, apr_pool_t *scratch)
     int i;
 
     APR_ARRAY_PUSH(parts, const char *) = host->group->signature;
+    /* A host without any must not take the one that others share without theirs. */
+    APR_ARRAY_PUSH(parts, const char *) = host->gives_certs ? "certificates given" : "certificates:";
     for (i = 0; !host->gives_certs && i < host->certs->n; i++) {
         if (!host->certs->pairs[i]->signature) {
             return NULL;

@@ -108,4 +108,14 @@ ok($h->graceful, 'graceful restart');
 is(ModSSL::Httpd::wait_for(10, sub { my $a = answer('h50'); $a =~ /new/ && $a }), 'new.many.test, h50', 'the new one is served');
 is(answer('h51'), 'h51.many.test, h51', 'and the others are what they were');
 
+# What the others share has no certificate in it: that must not do for a host that has none.
+$h->stop;
+for my $bare_first (1, 0) {
+    my @hosts = map { host("h$_", own($_)) } 0 .. $count - 1;
+    $h->config(join '', $bare_first ? (host('bare'), @hosts) : (@hosts, host('bare')));
+    ok(!$h->start, 'a host without a certificate stops the start, ' . ($bare_first ? 'before' : 'behind') . ' the others');
+    like($h->why, qr/AH02572/, '... and the log says so');
+    $h->stop;
+}
+
 done_testing;
