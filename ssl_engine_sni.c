@@ -332,7 +332,7 @@ static int answer_acme(ssl_conn *conn)
         return 1;
     }
     if (ap_switch_protocol(conn->c, NULL, conn->server, chosen) != APR_SUCCESS ||
-        !ap_ssl_answer_challenge(conn->c, conn->sni, &cert_pem, &key_pem)) {
+        !conn->sni || !ap_ssl_answer_challenge(conn->c, conn->sni, &cert_pem, &key_pem)) {
         return 1;
     }
     if (!cert_pem || !use_challenge(conn, cert_pem, key_pem)) {
