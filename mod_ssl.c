@@ -10,7 +10,7 @@
  *   bytes        ssl_engine_io.c, ssl_engine_bio.c, ssl_engine_plain.c
  *   request      ssl_engine_kernel.c, ssl_engine_access.c, ssl_engine_reneg.c, ssl_engine_buffer.c, ssl_engine_vars.c,
  *                ssl_engine_expr.c and ssl_util_expr.c (SSLRequire)
- *   sessions     ssl_scache.c
+ *   sessions     ssl_scache.c, ssl_engine_ticket.c
  *   mistakes     ssl_engine_check.c, ssl_engine_certcheck.c, ssl_engine_dircheck.c, ssl_engine_explain.c
  */
 #include "mod_ssl.h"
@@ -22,11 +22,13 @@
 #include "ssl_filter.h"
 #include "ssl_kernel.h"
 #include "ssl_scache.h"
+#include "ssl_ticket.h"
 #include "ssl_vars.h"
 #include "ssl_verify.h"
 
 #include "http_ssl.h"
 #include "mod_status.h"
+#include "mpm_common.h"
 
 /* --- optional functions for other modules -------------------------------------------- */
 
@@ -115,6 +117,7 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_test_config(ssl_check_test_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(ssl_init_module, NULL, NULL, APR_HOOK_MIDDLE); /* mod_md puts itself before us */
     ap_hook_test_config(ssl_dump, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_monitor(ssl_ticket_monitor, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(ssl_init_child, NULL, NULL, APR_HOOK_MIDDLE);
 
     ap_hook_pre_connection(ssl_conn_pre_connection, NULL, NULL, APR_HOOK_MIDDLE);

@@ -173,6 +173,10 @@ struct ssl_global_config {
     int session_id_without_cache;   /**< nonenotnull */
     const ap_socache_provider_t *stapling_cache;
     ap_socache_instance_t *stapling_cache_instance;
+    const ap_socache_provider_t *ticket_store; /**< SSLSessionTicketKeySharing; NULL: keys are not shared */
+    ap_socache_instance_t *ticket_store_instance;
+    const char *ticket_store_name, *ticket_sealing_file;
+    int ticket_rotation; /**< seconds; 0: never */
     int sni_policy; /**< ssl_sni_policy */
     int fips;
     const char *pass_phrase_dialog;

@@ -61,6 +61,9 @@ struct ssl_conn {
     const char *allowed_suite;/**< a directory's list in which the cipher was found; NULL until one was */
     const char *verify_error; /**< why the peer's certificate was refused, in words; NULL if it wasn't */
     long verify_result;       /**< X509_V_... of the peer's certificate */
+    unsigned char session_used[SSL_MAX_SSL_SESSION_ID_LENGTH]; /**< id of the session from the cache that TLS 1.3 is to
+                                                                     resume: for one use; see ssl_scache_used() */
+    unsigned int session_used_len; /**< 0: there is none */
     int offered_versions;     /**< mask of SSL_PROTO_: supported_versions of the ClientHello; 0 if it had none */
     unsigned is_proxy : 1;       /**< outgoing: this end is the TLS client */
     unsigned sni_matched : 1;    /**< `sni` named one of the virtual hosts of this address */

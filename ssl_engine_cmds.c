@@ -10,6 +10,7 @@
 #include "ssl_renamed.h"
 #include "ssl_require.h"
 #include "ssl_scache.h"
+#include "ssl_ticket.h"
 #include "util_mutex.h"
 
 /** Which record a directive writes to. */
@@ -733,6 +734,10 @@ const command_rec ssl_directives[] = {
                   "where pass phrases of encrypted keys come from: builtin, |program or exec:program"),
     AP_INIT_TAKE1("SSLSessionCache", set_session_cache, NULL, HOST,
                   "where sessions are kept: none, nonenotnull, shmcb:path(size), dbm:path or another socache provider"),
+    AP_INIT_TAKE1("SSLSessionTicketKeyRotation", ssl_ticket_set_rotation, NULL, HOST,
+                  "time from one key of session tickets to the next: seconds, 30min, 12h (the default), or off"),
+    AP_INIT_TAKE2("SSLSessionTicketKeySharing", ssl_ticket_set_sharing, NULL, HOST,
+                  "where servers exchange keys of session tickets (a socache provider), and a file with the key that seals those"),
     AP_INIT_TAKE1("SSLCryptoDevice", set_crypto_device, NULL, HOST, "OpenSSL engine to use, or builtin"),
     AP_INIT_TAKE23("SSLRandomSeed", add_random_seed, NULL, HOST,
                    "startup|connect, a source (builtin, file:path, exec:path, egd:path) and a number of bytes"),

@@ -249,6 +249,7 @@ void ssl_config_begin(apr_pool_t *p)
     global_config = apr_pcalloc(p, sizeof(*global_config));
     global_config->sni_policy = SSL_SNI_SECURE;
     global_config->fips = SSL_UNSET;
+    global_config->ticket_rotation = SSL_UNSET;
     global_config->random_sources = apr_array_make(p, 4, sizeof(ssl_random_source));
     global_config->policies = ssl_policy_builtins(p);
     global_config->pending = apr_hash_make(p);

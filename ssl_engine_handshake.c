@@ -9,6 +9,7 @@
 #include "ssl_filter.h"
 #include "ssl_log.h"
 #include "ssl_rand.h"
+#include "ssl_scache.h"
 #include "ssl_srp.h"
 #include "ssl_verify.h"
 #include "mod_ssl_openssl.h"
@@ -352,6 +353,7 @@ static apr_status_t shake_hands(ssl_conn *conn)
     }
     conn->state = SSL_CONN_ESTABLISHED;
     ssl_conn_fill_facts(conn);
+    ssl_scache_used(conn);
     ssl_ktls_settle(conn);
     /* Up to TLS 1.2 a full handshake ends with a message of ours that the client waits for. */
     conn->transport->answer_expected = SSL_version(conn->ssl) < TLS1_3_VERSION && !conn->facts.resumed;

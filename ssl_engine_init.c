@@ -304,6 +304,9 @@ static apr_status_t set_up(server_rec *s, apr_pool_t *p, apr_pool_t *ptemp, int 
     if (rv == APR_SUCCESS) {
         rv = make_hosts(s, p, ptemp);
     }
+    if (rv == APR_SUCCESS) {
+        rv = ssl_ticket_ready(s, p, for_good);
+    }
     ssl_pphrase_forget();
     return rv;
 }

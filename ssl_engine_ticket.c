@@ -1,74 +1,139 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ssl_engine_ticket.c - session tickets: where their keys come from, and the
- * callback that uses them.
+ * ssl_engine_ticket.c - session tickets: the keys of hosts that name no file of
+ * keys, and the callback that uses keys.
  *
  * OpenSSL would do all of this itself, with a key pair in each SSL_CTX.  Doing
  * it here lets hosts share an SSL_CTX and not the file of keys, takes several
- * keys, and does not look the cipher up by name for each ticket.
+ * keys, renews them while all processes go on, and does not look the cipher
+ * up by name for each ticket.
  *
- * A key file is a farm's: it has to mean the same to every server in it.
- *
- *    48 bytes   name 16 | HMAC-SHA256 key 16 | AES-128-CBC key 16
- *    80 bytes   name 16 | HMAC-SHA256 key 32 | AES-256-CBC key 32
- *
- * Of a file of any other size the first 48 bytes count, as they do in the stock module.
+ * Keys without a file are random and lie in anonymous memory that all processes
+ * share (ssl_util_ticket.c), found again through the process pool: so a
+ * graceful restart keeps them, and all children rotate at the same moment.
+ * Who uses a key and sees that the next is due makes it; nobody waits.
  *
  * Who can read a key can read what was recorded of TLS 1.2 connections that
- * were resumed by its tickets; hence the warning about files that others can read.
+ * were resumed by its tickets: hence rotation, and no key on a disk or in a core dump.
  */
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include "ssl_conn.h"
 #include "ssl_ctx.h"
 #include "ssl_log.h"
 #include "ssl_ticket.h"
 
-#include "apr_file_io.h"
+#include "http_main.h"
 
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 
-#define NAME_SIZE 16
-#define SMALL_KEY 16
-#define LARGE_KEY 32
-#define FILE_SIZE(key) (NAME_SIZE + 2 * (key))
+#define KEPT_RINGS "mod_ssl:ticket-keys"
+#define COMMON_CAPACITY 256
+#define DEFAULT_ROTATION (12 * 3600)
 
-typedef struct ticket_key {
-    unsigned char name[NAME_SIZE]; /* first in a ticket, in the clear */
-    unsigned char hmac[LARGE_KEY], aes[LARGE_KEY];
-    size_t size; /* of each */
-} ticket_key;
-
-struct ssl_ticket_keys {
-    int n;
-    ticket_key key[];
-};
+/** Lives in the process pool: it is read by code that was loaded later, perhaps of another version. */
+typedef struct kept_ring {
+    apr_uint32_t layout; /* SSL_TICKET_LAYOUT of who made it */
+    apr_uint32_t capacity;
+    void *memory;
+} kept_ring;
 
 /* For the life of the configuration: set by ssl_ticket_init(). */
 static struct {
-    const ssl_ticket_keys *random;
-    apr_hash_t *by_paths; /* paths, one a line -> ssl_ticket_keys */
+    ssl_ticket_keys common;
     EVP_CIPHER *aes128, *aes256;
 } tickets;
 
-/* --- making them --------------------------------------------------------------- */
+/* --- directives ------------------------------------------------------------------- */
 
-static apr_status_t wipe(void *data)
+const char *ssl_ticket_set_rotation(cmd_parms *cmd, void *dir, const char *arg)
 {
-    ssl_ticket_keys *keys = data;
+    const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+    apr_interval_time_t rotation = 0;
 
-    OPENSSL_cleanse(keys->key, sizeof(keys->key[0]) * (size_t)keys->n);
+    (void)dir;
+    if (err) {
+        return err;
+    }
+    if (ap_cstr_casecmp(arg, "off") != 0 &&
+        (!apr_isdigit(*arg) || ap_timeout_parameter_parse(arg, &rotation, "s") != APR_SUCCESS ||
+         apr_time_sec(rotation) > INT_MAX || (rotation > 0 && rotation < apr_time_from_sec(1)))) {
+        return apr_psprintf(cmd->pool,
+                            "SSLSessionTicketKeyRotation: invalid argument '%s'; it is 'off' or the time from "
+                            "one key to the next, at least a second: a number of seconds, or 30min, 12h",
+                            arg);
+    }
+    ssl_global()->ticket_rotation = (int)apr_time_sec(rotation);
+    return NULL;
+}
+
+/* --- memory --------------------------------------------------------------------------- */
+
+static void *map_memory(apr_size_t size)
+{
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    if (memory == MAP_FAILED) {
+        return NULL;
+    }
+    madvise(memory, size, MADV_DONTDUMP);
+    (void)mlock(memory, size); /* keeps it from the swap space, if the limits allow */
+    return memory;
+}
+
+static apr_status_t map_ring(ssl_ticket_ring *ring, uint32_t capacity)
+{
+    void *memory = map_memory(ssl_ticket_ring_size(capacity));
+
+    return memory ? ssl_ticket_ring_init(ring, memory, capacity) : APR_FROM_OS_ERROR(errno);
+}
+
+/* Not wiped: children of the generation that ends may still be using it.  The
+ * system clears memory before it gives it to somebody else. */
+static apr_status_t unmap_ring(void *data)
+{
+    const ssl_ticket_ring *ring = data;
+
+    munmap(ring->memory, ssl_ticket_ring_size(ring->capacity));
     return APR_SUCCESS;
 }
 
-static ssl_ticket_keys *make_keys(apr_pool_t *p, int n)
+apr_status_t ssl_ticket_map(ssl_ticket_ring *ring, uint32_t capacity, apr_pool_t *p)
 {
-    ssl_ticket_keys *keys = apr_pcalloc(p, sizeof(*keys) + sizeof(keys->key[0]) * (size_t)n);
+    apr_status_t rv = map_ring(ring, capacity);
 
-    keys->n = n;
-    apr_pool_cleanup_register(p, keys, wipe, wipe); /* a program that is started gets none of it either */
-    return keys;
+    if (rv == APR_SUCCESS) {
+        apr_pool_cleanup_register(p, apr_pmemdup(p, ring, sizeof(*ring)), unmap_ring, apr_pool_cleanup_null);
+    }
+    return rv;
 }
+
+static apr_status_t find_common(void)
+{
+    apr_hash_t *all = ssl_kept_hash(KEPT_RINGS);
+    kept_ring *kept = apr_hash_get(all, "common", APR_HASH_KEY_STRING);
+    apr_status_t rv;
+
+    if (kept && kept->layout == SSL_TICKET_LAYOUT && kept->capacity == COMMON_CAPACITY) {
+        ssl_ticket_ring_attach(&tickets.common.ring, kept->memory, kept->capacity);
+        (void)mlock(kept->memory, ssl_ticket_ring_size(kept->capacity)); /* a daemon is a child of who did it first */
+        return APR_SUCCESS;
+    }
+    rv = map_ring(&tickets.common.ring, COMMON_CAPACITY);
+    if (rv == APR_SUCCESS) {
+        apr_pool_t *process = apr_hash_pool_get(all);
+
+        kept = apr_palloc(process, sizeof(*kept));
+        *kept = (kept_ring){ SSL_TICKET_LAYOUT, COMMON_CAPACITY, tickets.common.ring.memory };
+        apr_hash_set(all, apr_pstrdup(process, "common"), APR_HASH_KEY_STRING, kept);
+    }
+    return rv;
+}
+
+/* --- start ---------------------------------------------------------------------------- */
 
 static apr_status_t forget_ciphers(void *unused)
 {
@@ -79,126 +144,117 @@ static apr_status_t forget_ciphers(void *unused)
     return APR_SUCCESS;
 }
 
-static int make_random(ticket_key *key)
-{
-    key->size = LARGE_KEY;
-    return RAND_bytes(key->name, sizeof(key->name)) == 1 && RAND_priv_bytes(key->hmac, sizeof(key->hmac)) == 1 &&
-           RAND_priv_bytes(key->aes, sizeof(key->aes)) == 1;
-}
-
 apr_status_t ssl_ticket_init(server_rec *s, apr_pool_t *p)
 {
-    ssl_ticket_keys *keys = make_keys(p, 1);
+    apr_status_t rv = find_common();
 
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_EMERG, rv, s, "there is no shared memory for the keys of session tickets");
+        return rv;
+    }
     tickets.aes128 = EVP_CIPHER_fetch(NULL, "AES-128-CBC", NULL);
     tickets.aes256 = EVP_CIPHER_fetch(NULL, "AES-256-CBC", NULL);
-    tickets.by_paths = apr_hash_make(p);
-    tickets.random = keys;
     apr_pool_cleanup_register(p, NULL, forget_ciphers, apr_pool_cleanup_null);
-    if (!tickets.aes128 || !tickets.aes256 || !make_random(&keys->key[0])) {
-        ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s, "no keys for session tickets can be made: %s", ssl_log_reason(p));
+    ssl_ticket_files_begin(p);
+    if (!tickets.aes128 || !tickets.aes256) {
+        ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s, "no session tickets can be made: %s", ssl_log_reason(p));
         ssl_log_queue(APLOG_MARK, APLOG_EMERG, s);
         return APR_EGENERAL;
     }
     return APR_SUCCESS;
 }
 
-/* --- reading them ---------------------------------------------------------------- */
-
-static int use_bytes(ticket_key *key, const unsigned char *bytes, apr_size_t len)
+static int longest_timeout(server_rec *main_server)
 {
-    if (len < FILE_SIZE(SMALL_KEY)) {
-        return 0;
+    server_rec *s;
+    int longest = 0;
+
+    for (s = main_server; s; s = s->next) {
+        const ssl_server_config *cfg = ssl_config_of(s);
+
+        longest = cfg->host && cfg->session_timeout > longest ? cfg->session_timeout : longest;
     }
-    key->size = len == FILE_SIZE(LARGE_KEY) ? LARGE_KEY : SMALL_KEY;
-    memcpy(key->name, bytes, NAME_SIZE);
-    memcpy(key->hmac, bytes + NAME_SIZE, key->size);
-    memcpy(key->aes, bytes + NAME_SIZE + key->size, key->size);
-    return 1;
+    return longest;
 }
 
-static void warn_if_open(server_rec *s, const char *id, const char *path, apr_file_t *file)
+apr_status_t ssl_ticket_ready(server_rec *s, apr_pool_t *p, int for_good)
 {
-    apr_finfo_t info;
+    const ssl_global_config *global = ssl_global();
+    int wanted = global->ticket_rotation == SSL_UNSET ? DEFAULT_ROTATION : global->ticket_rotation;
+    ssl_ticket_habits habits = { .rotation = wanted, .timeout = longest_timeout(s), .shared = !!global->ticket_store };
 
-    if (apr_file_info_get(&info, APR_FINFO_PROT, file) == APR_SUCCESS && (info.protection & APR_FPROT_WREAD)) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, "%s: SSLSessionTicketKeyFile '%s' can be read by everybody on "
-                     "this machine: chmod 600 '%s', and make new keys", id, path, path);
+    tickets.common.source = habits.shared ? SSL_TICKET_SHARED : SSL_TICKET_RANDOM;
+    if (!ssl_ticket_ring_configure(&tickets.common.ring, &habits, ssl_ticket_clock())) {
+        ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s, "no keys for session tickets can be made: %s", ssl_log_reason(p));
+        ssl_log_queue(APLOG_MARK, APLOG_EMERG, s);
+        return APR_EGENERAL;
+    }
+    if (for_good && habits.rotation != wanted) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
+                     "SSLSessionTicketKeyRotation: with an SSLSessionCacheTimeout of %" APR_INT64_T_FMT
+                     " seconds there is not room enough for the keys of so short a time: %" APR_INT64_T_FMT
+                     " seconds are used",
+                     (apr_int64_t)habits.timeout, (apr_int64_t)habits.rotation);
+    }
+    return for_good && habits.shared ? ssl_ticket_share_init(s, &habits, p) : APR_SUCCESS;
+}
+
+const ssl_ticket_keys *ssl_ticket_common(void)
+{
+    return &tickets.common;
+}
+
+void ssl_ticket_describe(const ssl_ticket_keys *keys, ssl_ticket_facts *facts)
+{
+    static const char *const names[] = { "random", "shared", "file" };
+
+    keys = keys ? keys : &tickets.common;
+    facts->source = keys->source;
+    facts->source_name = names[keys->source];
+    ssl_ticket_ring_describe(&keys->ring, ssl_ticket_clock(), &facts->ring);
+    facts->farm_key = facts->ring.shared;
+}
+
+/* --- keeping them up to date ------------------------------------------------------------ */
+
+static void keep_up(const ssl_ticket_keys *keys, server_rec *s, apr_int64_t now)
+{
+    int rotated = ssl_ticket_ring_is_due(&keys->ring, now) ? ssl_ticket_ring_upkeep(&keys->ring, now) : 0;
+
+    if (rotated > 0) {
+        ap_log_error(APLOG_MARK, APLOG_INFO, 0, s, "a new key seals session tickets%s",
+                     keys->source == SSL_TICKET_SHARED
+                         ? ": of this server only, for none has come from SSLSessionTicketKeySharing"
+                         : "");
+    }
+    else if (rotated < 0) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, s,
+                     "a new key for session tickets is due, but OpenSSL has no random "
+                     "bytes: the old key stays in use");
+        ERR_clear_error();
     }
 }
 
-static void warn_if_odd(server_rec *s, const char *id, const char *path, apr_size_t len)
+int ssl_ticket_monitor(apr_pool_t *p, server_rec *s)
 {
-    if (len != FILE_SIZE(SMALL_KEY) && len != FILE_SIZE(LARGE_KEY)) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, "%s: SSLSessionTicketKeyFile: '%s' holds neither %d nor %d bytes: "
-                     "the first %d are used", id, path, FILE_SIZE(SMALL_KEY), FILE_SIZE(LARGE_KEY),
-                     FILE_SIZE(SMALL_KEY));
+    (void)p;
+    if (tickets.common.ring.memory) {
+        keep_up(&tickets.common, s, ssl_ticket_clock());
+        ssl_ticket_files_check(s);
     }
-}
-
-static int read_key(server_rec *s, const char *id, const char *path, ticket_key *key, apr_pool_t *p)
-{
-    unsigned char bytes[FILE_SIZE(LARGE_KEY) + 1];
-    apr_size_t len = sizeof(bytes);
-    apr_file_t *file;
-    apr_status_t rv = apr_file_open(&file, path, APR_READ | APR_BINARY, APR_OS_DEFAULT, p);
-    int ok = 0;
-
-    if (rv == APR_SUCCESS) {
-        rv = apr_file_read_full(file, bytes, sizeof(bytes), &len);
-        rv = APR_STATUS_IS_EOF(rv) ? APR_SUCCESS : rv;
-        ok = rv == APR_SUCCESS && use_bytes(key, bytes, len);
-        warn_if_open(s, id, path, file);
-        apr_file_close(file);
-        OPENSSL_cleanse(bytes, sizeof(bytes));
-    }
-    if (rv != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_EMERG, rv, s, APLOGNO(02286) "%s: SSLSessionTicketKeyFile: cannot read '%s'", id,
-                     path);
-    }
-    else if (!ok) {
-        ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s, APLOGNO(02287) "%s: SSLSessionTicketKeyFile: '%s' must hold %d or %d "
-                     "bytes, it holds %" APR_SIZE_T_FMT "; make one: openssl rand -out FILE %d", id, path,
-                     FILE_SIZE(SMALL_KEY), FILE_SIZE(LARGE_KEY), len, FILE_SIZE(LARGE_KEY));
-    }
-    else {
-        warn_if_odd(s, id, path, len);
-    }
-    return ok;
-}
-
-const ssl_ticket_keys *ssl_ticket_keys_for(server_rec *s, const char *id, apr_array_header_t *paths, apr_pool_t *p)
-{
-    const char *name = paths ? apr_array_pstrcat(p, paths, '\n') : "";
-    ssl_ticket_keys *keys = *name ? apr_hash_get(tickets.by_paths, name, APR_HASH_KEY_STRING) : NULL;
-    int i;
-
-    if (!*name || keys) {
-        return keys ? keys : tickets.random;
-    }
-    keys = make_keys(p, paths->nelts);
-    for (i = 0; i < paths->nelts; i++) {
-        if (!read_key(s, id, APR_ARRAY_IDX(paths, i, const char *), &keys->key[i], p)) {
-            return NULL;
-        }
-    }
-    apr_hash_set(tickets.by_paths, name, APR_HASH_KEY_STRING, keys);
-    ap_log_error(APLOG_MARK, APLOG_INFO, 0, s, APLOGNO(02288) "%s: session ticket keys loaded from %d file%s", id,
-                 keys->n, keys->n == 1 ? "" : "s");
-    return keys;
+    return DECLINED;
 }
 
 /* --- using them -------------------------------------------------------------------- */
 
-static const ssl_ticket_keys *keys_of(SSL *ssl)
+static const ssl_ticket_keys *keys_of(const ssl_conn *conn)
 {
-    const ssl_conn *conn = SSL_get_app_data(ssl);
     const ssl_host *host = conn ? ssl_config_of(conn->server)->host : NULL;
 
     return host ? host->ticket_keys : NULL;
 }
 
-static int set_hmac(EVP_MAC_CTX *hmac, const ticket_key *key)
+static int set_hmac(EVP_MAC_CTX *hmac, const ssl_ticket_key *key)
 {
     OSSL_PARAM params[3];
 
@@ -208,15 +264,15 @@ static int set_hmac(EVP_MAC_CTX *hmac, const ticket_key *key)
     return EVP_MAC_CTX_set_params(hmac, params);
 }
 
-static const EVP_CIPHER *cipher_for(const ticket_key *key)
+static const EVP_CIPHER *cipher_for(const ssl_ticket_key *key)
 {
-    return key->size == SMALL_KEY ? tickets.aes128 : tickets.aes256;
+    return key->size == SSL_TICKET_SMALL ? tickets.aes128 : tickets.aes256;
 }
 
-static int seal(const ticket_key *key, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
+static int seal(const ssl_ticket_key *key, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
                 EVP_MAC_CTX *hmac)
 {
-    memcpy(name, key->name, NAME_SIZE);
+    memcpy(name, key->name, SSL_TICKET_NAME);
     if (RAND_bytes(iv, EVP_CIPHER_get_iv_length(cipher_for(key))) != 1 ||
         !EVP_EncryptInit_ex2(cipher, cipher_for(key), key->aes, iv, NULL) || !set_hmac(hmac, key)) {
         return -1;
@@ -224,36 +280,39 @@ static int seal(const ticket_key *key, unsigned char *name, unsigned char *iv, E
     return 1;
 }
 
-/* 0: none of our keys, a full handshake follows.  2: the client gets a new
- * ticket: under the key that is in use now, and in TLS 1.3 because each is to be
- * used once (RFC 8446, C.4). */
-static int open_ticket(SSL *ssl, const ssl_ticket_keys *keys, const unsigned char *name, const unsigned char *iv,
+/* 2: the client gets a new ticket: under the key that is in use now, and in TLS
+ * 1.3 because each is to be used once (RFC 8446, C.4). */
+static int open_ticket(SSL *ssl, const ssl_ticket_key *key, int current, const unsigned char *iv,
                        EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *hmac)
 {
-    int i;
-
-    for (i = 0; i < keys->n; i++) {
-        const ticket_key *key = &keys->key[i];
-
-        if (memcmp(name, key->name, NAME_SIZE) == 0) {
-            if (!EVP_DecryptInit_ex2(cipher, cipher_for(key), key->aes, iv, NULL) || !set_hmac(hmac, key)) {
-                return -1;
-            }
-            return i == 0 && SSL_version(ssl) < TLS1_3_VERSION ? 1 : 2;
-        }
+    if (!EVP_DecryptInit_ex2(cipher, cipher_for(key), key->aes, iv, NULL) || !set_hmac(hmac, key)) {
+        return -1;
     }
-    return 0;
+    return current && SSL_version(ssl) < TLS1_3_VERSION ? 1 : 2;
 }
 
+/* 0: none of our keys, a full handshake follows. */
 static int ticket_key_callback(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
                                EVP_MAC_CTX *hmac, int sealing)
 {
-    const ssl_ticket_keys *keys = keys_of(ssl);
+    const ssl_conn *conn = SSL_get_app_data(ssl);
+    const ssl_ticket_keys *keys = keys_of(conn);
+    apr_int64_t now = ssl_ticket_clock();
+    ssl_ticket_found found;
+    ssl_ticket_key key;
+    int result = 0;
 
     if (!keys) {
         return 0;
     }
-    return sealing ? seal(&keys->key[0], name, iv, cipher, hmac) : open_ticket(ssl, keys, name, iv, cipher, hmac);
+    keep_up(keys, conn->server, now);
+    found = ssl_ticket_ring_find(&keys->ring, sealing ? NULL : name, now, &key);
+    if (found != SSL_TICKET_UNKNOWN) {
+        result = sealing ? seal(&key, name, iv, cipher, hmac)
+                         : open_ticket(ssl, &key, found == SSL_TICKET_CURRENT, iv, cipher, hmac);
+        OPENSSL_cleanse(&key, sizeof(key));
+    }
+    return result;
 }
 
 void ssl_ticket_setup(SSL_CTX *ctx)

@@ -220,6 +220,16 @@ static int store_session(SSL *ssl, SSL_SESSION *session)
     return 0;
 }
 
+/* Not removed at once: the client may have to begin anew (HelloRetryRequest),
+ * and what has not shown that it knows the session's secret must not end it. */
+static void note_use(ssl_conn *conn, const unsigned char *id, int id_len)
+{
+    if (SSL_version(conn->ssl) >= TLS1_3_VERSION && (size_t)id_len <= sizeof(conn->session_used)) {
+        memcpy(conn->session_used, id, (size_t)id_len);
+        conn->session_used_len = (unsigned int)id_len;
+    }
+}
+
 /* SSL_CTX_sess_set_get_cb(3) */
 static SSL_SESSION *find_session(SSL *ssl, const unsigned char *id, int id_len, int *copy)
 {
@@ -247,8 +257,21 @@ static SSL_SESSION *find_session(SSL *ssl, const unsigned char *id, int id_len, 
         OPENSSL_cleanse(der, len);
         ERR_clear_error();
     }
+    if (session) {
+        note_use(conn, id, id_len);
+    }
     ap_log_cerror(APLOG_MARK, APLOG_TRACE2, rv, conn->c, "session %s", session ? "found" : "not found");
     return session;
+}
+
+static void remove_id(server_rec *s, const unsigned char *id, unsigned int id_len, apr_pool_t *p)
+{
+    const ssl_global_config *global = ssl_global();
+
+    if (lock_cache(s)) {
+        global->session_cache->remove(global->session_cache_instance, s, id, id_len, p);
+        unlock_cache();
+    }
 }
 
 /* SSL_CTX_sess_set_remove_cb(3) */
@@ -263,11 +286,16 @@ static void remove_session(SSL_CTX *ctx, SSL_SESSION *session)
     if (!global || !global->session_cache || !id_len || apr_pool_create(&p, NULL) != APR_SUCCESS) {
         return;
     }
-    if (lock_cache(NULL)) {
-        global->session_cache->remove(global->session_cache_instance, NULL, id, id_len, p);
-        unlock_cache();
-    }
+    remove_id(NULL, id, id_len, p);
     apr_pool_destroy(p);
+}
+
+void ssl_scache_used(ssl_conn *conn)
+{
+    if (conn->session_used_len && conn->facts.resumed && ssl_global()->session_cache) {
+        remove_id(conn->server, conn->session_used, conn->session_used_len, conn->c->pool);
+    }
+    conn->session_used_len = 0;
 }
 
 void ssl_scache_setup(SSL_CTX *ctx, int timeout)

@@ -34,6 +34,10 @@ apr_status_t ssl_scache_init(server_rec *main_server, apr_pool_t *p);
 /** child_init: attaches to the mutex. */
 void ssl_scache_init_child(server_rec *main_server, apr_pool_t *p);
 
+/** A handshake of CONN is over: of TLS 1.3, the session that it resumed goes out
+ * of the cache.  Its ticket was for one use (RFC 8446, 8.1; C.4); the client has got another. */
+void ssl_scache_used(ssl_conn *conn);
+
 /** Sets the session cache mode and callbacks of CTX (SSL_CTX_sess_set_new_cb(3)). */
 void ssl_scache_setup(SSL_CTX *ctx, int timeout);
 
