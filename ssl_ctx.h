@@ -49,6 +49,7 @@ struct ssl_host {
     ssl_cert_set *certs;       /**< from SSLCertificateFile */
     ssl_ctx_group *group;      /**< while hosts are made */
     unsigned char session_id_context[32]; /**< differs between hosts: see ssl_conn_bind_host() */
+    STACK_OF(X509) *ocsp_responders; /**< SSLOCSPResponderCertificateFile; NULL: none */
     const struct ssl_ticket_keys *ticket_keys; /**< of ssl_ticket.h */
     unsigned fallback_cert : 1; /**< its certificate is a stopgap: requests get 503 */
     unsigned needs_own_ctx : 1; /**< something in it can't be shared with hosts of other certificates */

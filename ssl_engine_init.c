@@ -15,6 +15,7 @@
 #include "ssl_scache.h"
 #include "ssl_ticket.h"
 #include "ssl_token.h"
+#include "ssl_verify.h"
 #include "mod_ssl_openssl.h"
 
 #include "ap_mpm.h"
@@ -189,6 +190,9 @@ static apr_status_t make_host(server_rec *s, ssl_ctx_plan *plan, apr_hash_t *see
     }
     make_session_id_context(host, scratch, seen);
     ssl_config_of(s)->host = host;
+    if (ssl_ocsp_init(host, p, scratch) != APR_SUCCESS) {
+        return APR_EGENERAL;
+    }
     return ssl_ctx_prepare(plan, host, p, scratch);
 }
 

@@ -211,13 +211,6 @@ static void log_refusal(ssl_conn *conn, X509_STORE_CTX *store, int error, int de
                   depth, ssl_server_id(conn->c->pool, conn->server));
 }
 
-/* OCSP answers are not asked for by this version: a host that demands them
- * accepts nobody rather than everybody. */
-static int needs_ocsp(const ssl_conn *conn, const ssl_server_config *cfg)
-{
-    return (cfg->ocsp.enable & SSL_OCSP_MASK) != SSL_OCSP_OFF && conn->verify != SSL_CVERIFY_OPTIONAL_NO_CA;
-}
-
 /* What is wrong with the certificate that STORE stands at, for CFG and what is
  * asked of CONN now: X509_V_OK if nothing is. */
 static int final_error(const ssl_conn *conn, const ssl_server_config *cfg, int ok, int error, int depth)
@@ -228,9 +221,6 @@ static int final_error(const ssl_conn *conn, const ssl_server_config *cfg, int o
     if (!ok && error == X509_V_ERR_UNABLE_TO_GET_CRL && (cfg->tls.crl_check & SSL_CRLCHECK_NO_CRL_OK)) {
         return X509_V_OK;
     }
-    if (ok && depth == 0 && needs_ocsp(conn, cfg)) {
-        return X509_V_ERR_APPLICATION_VERIFICATION;
-    }
     return ok ? X509_V_OK : error;
 }
 
@@ -240,16 +230,23 @@ int ssl_verify_callback(int ok, X509_STORE_CTX *store)
     ssl_conn *conn = SSL_get_app_data(ssl);
     const ssl_server_config *cfg = ssl_config_of(conn->server);
     int depth = X509_STORE_CTX_get_error_depth(store);
-    int error = final_error(conn, cfg, ok, X509_STORE_CTX_get_error(store), depth);
+    int error = final_error(conn, cfg, ok, X509_STORE_CTX_get_error(store), depth), generous = 0;
 
+    if (conn->verify == SSL_CVERIFY_OPTIONAL_NO_CA && is_unknown_issuer(error)) {
+        conn->verify_generous = generous = 1;
+    }
+    /* A certificate that is let through in spite of something is come back to. */
+    if ((generous || (ok && error == X509_V_OK)) && ssl_ocsp_wanted(cfg, depth)) {
+        error = ssl_ocsp_check(conn, store, depth);
+        generous = 0;
+    }
+    if (generous) {
+        return 1;
+    }
     if (error == X509_V_OK) {
         if (!ok) {
             X509_STORE_CTX_set_error(store, X509_V_OK);
         }
-        return 1;
-    }
-    if (conn->verify == SSL_CVERIFY_OPTIONAL_NO_CA && is_unknown_issuer(error)) {
-        conn->verify_generous = 1;
         return 1;
     }
     X509_STORE_CTX_set_error(store, error);
