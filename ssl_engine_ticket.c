@@ -20,6 +20,7 @@
 #include "ssl_conn.h"
 #include "ssl_ctx.h"
 #include "ssl_log.h"
+#include "ssl_metrics.h"
 #include "ssl_ticket.h"
 
 #include "apr_file_io.h"
@@ -249,11 +250,14 @@ static int ticket_key_callback(SSL *ssl, unsigned char *name, unsigned char *iv,
                                EVP_MAC_CTX *hmac, int sealing)
 {
     const ssl_ticket_keys *keys = keys_of(ssl);
+    int done;
 
     if (!keys) {
         return 0;
     }
-    return sealing ? seal(&keys->key[0], name, iv, cipher, hmac) : open_ticket(ssl, keys, name, iv, cipher, hmac);
+    done = sealing ? seal(&keys->key[0], name, iv, cipher, hmac) : open_ticket(ssl, keys, name, iv, cipher, hmac);
+    ssl_count(done <= 0 ? SSL_COUNT_TICKET_REFUSED : sealing ? SSL_COUNT_TICKET_ISSUED : SSL_COUNT_TICKET_ACCEPTED);
+    return done;
 }
 
 void ssl_ticket_setup(SSL_CTX *ctx)
