@@ -11,6 +11,7 @@
  *   request      ssl_engine_kernel.c, ssl_engine_access.c, ssl_engine_reneg.c, ssl_engine_buffer.c, ssl_engine_vars.c,
  *                ssl_engine_expr.c and ssl_util_expr.c (SSLRequire)
  *   sessions     ssl_scache.c, ssl_engine_ticket.c
+ *   figures      ssl_engine_metrics.c
  *   mistakes     ssl_engine_check.c, ssl_engine_certcheck.c, ssl_engine_dircheck.c, ssl_engine_explain.c
  */
 #include "mod_ssl.h"
@@ -21,6 +22,7 @@
 #include "ssl_ctx.h"
 #include "ssl_filter.h"
 #include "ssl_kernel.h"
+#include "ssl_metrics.h"
 #include "ssl_scache.h"
 #include "ssl_ticket.h"
 #include "ssl_vars.h"
@@ -112,6 +114,7 @@ static void register_hooks(apr_pool_t *p)
     ssl_buffer_register(p);
     ssl_vars_register(p);
     APR_OPTIONAL_HOOK(ap, status_hook, ssl_scache_status, NULL, NULL, APR_HOOK_MIDDLE);
+    APR_OPTIONAL_HOOK(ap, status_hook, ssl_metrics_status, NULL, NULL, APR_HOOK_MIDDLE);
 
     ap_hook_pre_config(pre_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_test_config(ssl_check_test_config, NULL, NULL, APR_HOOK_MIDDLE);
@@ -134,6 +137,7 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_check_authn(ssl_access_fake_basic, NULL, NULL, APR_HOOK_FIRST, AP_AUTH_INTERNAL_PER_CONF);
     ap_hook_fixups(ssl_access_check_strict, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_fixups(ssl_hook_fixups, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_handler(ssl_metrics_handler, NULL, NULL, APR_HOOK_MIDDLE);
 
     ap_hook_ssl_conn_is_ssl(ssl_hook_conn_is_ssl, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_ssl_bind_outgoing(bind_outgoing, NULL, NULL, APR_HOOK_MIDDLE);

@@ -12,6 +12,7 @@
 #include "ssl_conn.h"
 #include "ssl_ctx.h"
 #include "ssl_log.h"
+#include "ssl_metrics.h"
 
 #include <openssl/evp.h>
 
@@ -508,32 +509,6 @@ static void judge_certs(hello *h, list *reasons)
 
 /* --- the line ----------------------------------------------------------------------------- */
 
-/** Errors of OpenSSL that mean: nothing in common. */
-static int is_about_offers(int reason)
-{
-    static const int reasons[] = {
-        SSL_R_NO_SHARED_CIPHER, SSL_R_UNSUPPORTED_PROTOCOL, SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM,
-        SSL_R_NO_SUITABLE_KEY_SHARE, SSL_R_NO_SHARED_GROUPS, SSL_R_NO_SHARED_SIGNATURE_ALGORITHMS,
-        SSL_R_VERSION_TOO_LOW, SSL_R_VERSION_TOO_HIGH, SSL_R_NO_PROTOCOLS_AVAILABLE, SSL_R_INAPPROPRIATE_FALLBACK,
-        SSL_R_NO_CIPHERS_SPECIFIED,
-    };
-    size_t i;
-
-    for (i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
-        if (reasons[i] == reason) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
-static int is_about_version(int reason)
-{
-    return reason == SSL_R_UNSUPPORTED_PROTOCOL || reason == SSL_R_VERSION_TOO_LOW ||
-           reason == SSL_R_VERSION_TOO_HIGH || reason == SSL_R_NO_PROTOCOLS_AVAILABLE ||
-           reason == SSL_R_INAPPROPRIATE_FALLBACK;
-}
-
 static void explain_version(ssl_conn *conn, int reason)
 {
     ap_log_cerror(APLOG_MARK, APLOG_INFO, 0, conn->c,
@@ -569,15 +544,15 @@ static void explain_offers(ssl_conn *conn)
 void ssl_explain_failure(ssl_conn *conn)
 {
     unsigned long error = ERR_peek_error();
-    int reason = ERR_GET_REASON(error);
+    ssl_counter why = ssl_metrics_failure(error);
 
-    if (conn->is_proxy || conn->state >= SSL_CONN_ESTABLISHED || ERR_GET_LIB(error) != ERR_LIB_SSL ||
-        !is_about_offers(reason) || !APLOGcinfo(conn->c)) {
+    if (conn->is_proxy || conn->state >= SSL_CONN_ESTABLISHED || !APLOGcinfo(conn->c) ||
+        (why != SSL_COUNT_FAILED_VERSION && why != SSL_COUNT_FAILED_CIPHER)) {
         return;
     }
     ERR_set_mark();
-    if (is_about_version(reason)) {
-        explain_version(conn, reason);
+    if (why == SSL_COUNT_FAILED_VERSION) {
+        explain_version(conn, ERR_GET_REASON(error));
     }
     else {
         explain_offers(conn);

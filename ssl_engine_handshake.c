@@ -8,6 +8,7 @@
 #include "ssl_ctx.h"
 #include "ssl_filter.h"
 #include "ssl_log.h"
+#include "ssl_metrics.h"
 #include "ssl_rand.h"
 #include "ssl_scache.h"
 #include "ssl_srp.h"
@@ -239,6 +240,7 @@ static apr_status_t network_failed(ssl_conn *conn, const char *what)
         ap_log_cerror(APLOG_MARK, APLOG_INFO, rv, conn->c, APLOGNO(02007) "SSL %s interrupted by the system%s", what,
                       APR_STATUS_IS_TIMEUP(rv) ? ": the peer stalled" : "");
     }
+    ssl_metrics_cut_off(conn, rv);
     ssl_conn_abort(conn, rv);
     conn->c->aborted = shaking || !APR_STATUS_IS_EOF(rv);
     return rv;
@@ -250,6 +252,7 @@ static apr_status_t protocol_failed(ssl_conn *conn, const char *what)
     ap_log_cerror(APLOG_MARK, APLOG_INFO, 0, conn->c, APLOGNO(02008) "SSL library error in %s (server %s)", what,
                   ssl_server_id(conn->c->pool, conn->server));
     ssl_explain_failure(conn);
+    ssl_metrics_failed(conn);
     ssl_log_queue_conn(APLOG_MARK, APLOG_INFO, conn->c);
     ssl_transport_send(conn->transport, 1);
     ssl_conn_abort(conn, APR_ECONNABORTED);
@@ -263,6 +266,7 @@ apr_status_t ssl_conn_result(ssl_conn *conn, int ret, const char *what)
 
     if (conn->renegotiation_refused) {
         ap_log_cerror(APLOG_MARK, APLOG_INFO, 0, conn->c, APLOGNO(02042) "rejecting client initiated renegotiation");
+        ssl_count(SSL_COUNT_RENEG_BY_CLIENT);
         ssl_transport_send(conn->transport, 1);
         ssl_conn_abort(conn, APR_ECONNABORTED);
         ERR_clear_error();
@@ -275,7 +279,7 @@ apr_status_t ssl_conn_result(ssl_conn *conn, int ret, const char *what)
     case SSL_ERROR_WANT_READ:
         return APR_STATUS_IS_TIMEUP(conn->transport->in_status) ? network_failed(conn, what) : APR_EAGAIN;
     case SSL_ERROR_ZERO_RETURN:
-        return APR_EOF;
+        return conn->state < SSL_CONN_ESTABLISHED ? network_failed(conn, what) : APR_EOF;
     case SSL_ERROR_SYSCALL:
         ERR_clear_error();
         return network_failed(conn, what);
@@ -327,6 +331,7 @@ static apr_status_t recognise(ssl_conn *conn)
     apr_status_t rv = ssl_transport_recognise(conn->transport, &what);
 
     if (rv == APR_SUCCESS && what == SSL_FIRST_HTTP) {
+        ssl_count(SSL_COUNT_FAILED_PLAIN_HTTP);
         conn->plain_http = 1;
         conn->c->keepalive = AP_CONN_CLOSE;
         ap_log_cerror(APLOG_MARK, APLOG_INFO, 0, conn->c,
@@ -353,6 +358,7 @@ static apr_status_t shake_hands(ssl_conn *conn)
     }
     conn->state = SSL_CONN_ESTABLISHED;
     ssl_conn_fill_facts(conn);
+    ssl_metrics_established(conn);
     ssl_scache_used(conn);
     ssl_ktls_settle(conn);
     /* Up to TLS 1.2 a full handshake ends with a message of ours that the client waits for. */

@@ -9,6 +9,7 @@
 #include "ssl_filter.h"
 #include "ssl_keylog.h"
 #include "ssl_log.h"
+#include "ssl_metrics.h"
 #include "ssl_pairs.h"
 #include "ssl_pphrase.h"
 #include "ssl_rand.h"
@@ -321,6 +322,7 @@ int ssl_init_module(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, server_r
 
     (void)plog;
     ssl_transport_init(p);
+    ssl_metrics_init(s);
     if (set_up(s, p, ptemp, for_good) != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s, APLOGNO(02312) "Fatal error initialising mod_ssl, exiting.");
         return HTTP_INTERNAL_SERVER_ERROR;

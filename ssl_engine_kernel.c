@@ -7,6 +7,7 @@
 #include "ssl_conn.h"
 #include "ssl_ctx.h"
 #include "ssl_filter.h"
+#include "ssl_metrics.h"
 #include "ssl_vars.h"
 #include "ssl_verify.h"
 
@@ -57,7 +58,11 @@ int ssl_hook_read_request(request_rec *r)
         return rv;
     }
     rv = ssl_access_check_vhost(conn, r);
-    return rv == OK ? DECLINED : rv;
+    if (rv == OK) {
+        return DECLINED;
+    }
+    ssl_count(SSL_COUNT_MISDIRECTED);
+    return rv;
 }
 
 /* How to close, as the environment (BrowserMatch, SetEnvIf) says by now. */

@@ -16,6 +16,7 @@
 #include "ssl_conn.h"
 #include "ssl_ctx.h"
 #include "ssl_filter.h"
+#include "ssl_metrics.h"
 #include "ssl_verify.h"
 
 #include <openssl/evp.h>
@@ -253,8 +254,10 @@ int ssl_reneg_run(request_rec *r, ssl_conn *conn, const ssl_demand *demand, int 
         status = shake_hands(conn);
     }
     if (status != APR_SUCCESS) {
+        ssl_count(is_tls13(conn) ? SSL_COUNT_PHA_FAILED : SSL_COUNT_RENEG_FAILED);
         return give_up(r, conn, status);
     }
+    ssl_count(is_tls13(conn) ? SSL_COUNT_PHA_DONE : SSL_COUNT_RENEG_DONE);
     ssl_conn_fill_facts(conn);
     return OK;
 }

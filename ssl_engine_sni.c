@@ -16,6 +16,7 @@
 #include "ssl_ctx.h"
 #include "ssl_filter.h"
 #include "ssl_log.h"
+#include "ssl_metrics.h"
 
 #include "ap_listen.h"
 #include "http_ssl.h"
@@ -379,6 +380,7 @@ int ssl_sni_client_hello(SSL *ssl, int *alert, void *arg)
     ssl_explain_note_hello(conn, ssl);
     conn->sni = hello_server_name(ssl, conn->c->pool);
     choose_host(conn);
+    ssl_metrics_server_name(conn);
     if (ssl_conn_bind_host(conn, conn->server) != 0 || !ssl_conn_use_certs(conn) ||
         !ssl_confcmd_use_groups(ssl, ssl_config_of(conn->server)->host) || (hello_is_acme(ssl) && !answer_acme(conn))) {
         *alert = SSL_AD_INTERNAL_ERROR;

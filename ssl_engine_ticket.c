@@ -22,6 +22,7 @@
 #include "ssl_conn.h"
 #include "ssl_ctx.h"
 #include "ssl_log.h"
+#include "ssl_metrics.h"
 #include "ssl_ticket.h"
 
 #include "http_main.h"
@@ -312,6 +313,7 @@ static int ticket_key_callback(SSL *ssl, unsigned char *name, unsigned char *iv,
                          : open_ticket(ssl, &key, found == SSL_TICKET_CURRENT, iv, cipher, hmac);
         OPENSSL_cleanse(&key, sizeof(key));
     }
+    ssl_count(result <= 0 ? SSL_COUNT_TICKET_REFUSED : sealing ? SSL_COUNT_TICKET_ISSUED : SSL_COUNT_TICKET_ACCEPTED);
     return result;
 }
 

@@ -17,6 +17,7 @@
  *   ssl_report.h   facts as text or JSON  ssl_check.h  usual mistakes
  *   ssl_require.h  one SSLRequire         ssl_expr.h   its language
  *   ssl_ticket.h   ticket keys            ssl_ticketring.h the memory that they are in
+ *   ssl_metrics.h  counters, figures      ssl_ocsp.h   questions about certificates
  *   ssl_kernel.h   request hooks          ssl_renamed.h directives of the past
  */
 #ifndef SSL_PRIVATE_H

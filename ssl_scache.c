@@ -11,6 +11,7 @@
 #include "ssl_check.h"
 #include "ssl_conn.h"
 #include "ssl_log.h"
+#include "ssl_metrics.h"
 #include "ssl_scache.h"
 
 #include "ap_provider.h"
@@ -205,17 +206,20 @@ static int store_session(SSL *ssl, SSL_SESSION *session)
     }
     len = i2d_SSL_SESSION(session, NULL);
     if (len <= 0 || len > MAX_SESSION) {
+        ssl_count(SSL_COUNT_CACHE_NOT_STORED);
         return 0;
     }
     i2d_SSL_SESSION(session, &end);
     expiry = apr_time_now() + apr_time_from_sec(SSL_SESSION_get_timeout(session));
     if (!lock_cache(conn->server)) {
+        ssl_count(SSL_COUNT_CACHE_NOT_STORED);
         return 0;
     }
     rv = global->session_cache->store(global->session_cache_instance, conn->server, id, id_len, expiry, der,
                                       (unsigned int)len, conn->c->pool);
     unlock_cache();
     OPENSSL_cleanse(der, (size_t)len);
+    ssl_count(rv == APR_SUCCESS ? SSL_COUNT_CACHE_STORED : SSL_COUNT_CACHE_NOT_STORED);
     ap_log_cerror(APLOG_MARK, APLOG_TRACE2, rv, conn->c, "session stored: %d bytes", len);
     return 0;
 }
@@ -257,6 +261,7 @@ static SSL_SESSION *find_session(SSL *ssl, const unsigned char *id, int id_len, 
         OPENSSL_cleanse(der, len);
         ERR_clear_error();
     }
+    ssl_count(session ? SSL_COUNT_CACHE_HIT : SSL_COUNT_CACHE_MISS);
     if (session) {
         note_use(conn, id, id_len);
     }
@@ -267,11 +272,13 @@ static SSL_SESSION *find_session(SSL *ssl, const unsigned char *id, int id_len, 
 static void remove_id(server_rec *s, const unsigned char *id, unsigned int id_len, apr_pool_t *p)
 {
     const ssl_global_config *global = ssl_global();
+    apr_status_t rv = APR_EGENERAL;
 
     if (lock_cache(s)) {
-        global->session_cache->remove(global->session_cache_instance, s, id, id_len, p);
+        rv = global->session_cache->remove(global->session_cache_instance, s, id, id_len, p);
         unlock_cache();
     }
+    ssl_count(rv == APR_SUCCESS ? SSL_COUNT_CACHE_REMOVED : SSL_COUNT_CACHE_NOT_REMOVED);
 }
 
 /* SSL_CTX_sess_set_remove_cb(3) */
@@ -343,4 +350,58 @@ int ssl_scache_status(request_rec *r, int flags)
         unlock_cache();
     }
     return OK;
+}
+
+/* What a provider of httpd's own keeps is its secret. */
+static int read_figures(request_rec *r, ssl_scache_figures *figures)
+{
+    const ssl_global_config *global = ssl_global();
+    int known = 0;
+
+    if (global->session_cache == &ssl_scache_shmcb) {
+        return ssl_scache_shmcb_figures(global->session_cache_instance, figures);
+    }
+    if (global->session_cache == &ssl_scache_dbm && lock_cache(r->server)) {
+        known = ssl_scache_dbm_figures(global->session_cache_instance, r, figures);
+        unlock_cache();
+    }
+    return known;
+}
+
+void ssl_scache_report(ssl_metrics_writer *w)
+{
+    static const struct {
+        const char *name, *help;
+        apr_size_t at;
+    } metrics[] = {
+        { "ssl_session_cache_entries", "Sessions in SSLSessionCache.", offsetof(ssl_scache_figures, entries) },
+        { "ssl_session_cache_bytes", "Bytes that they take.", offsetof(ssl_scache_figures, bytes) },
+        { "ssl_session_cache_capacity_bytes", "Bytes that there are for them.",
+          offsetof(ssl_scache_figures, capacity) },
+        { "ssl_session_cache_expired_total", "Sessions dropped after their time.",
+          offsetof(ssl_scache_figures, expired) },
+        { "ssl_session_cache_evicted_total", "Sessions dropped before their time, for want of room.",
+          offsetof(ssl_scache_figures, evicted) },
+        { "ssl_session_cache_locks_total", "Locks of regions that were taken.", offsetof(ssl_scache_figures, locked) },
+        { "ssl_session_cache_lock_waits_total", "Locks of regions that were waited for.",
+          offsetof(ssl_scache_figures, waited) },
+        { "ssl_session_cache_repairs_total", "Regions or files put in order after damage or the death of a process.",
+          offsetof(ssl_scache_figures, repairs) },
+        { "ssl_session_cache_failures_total", "Operations that the cache could not do: disk full, for example.",
+          offsetof(ssl_scache_figures, failures) },
+    };
+    ssl_scache_figures figures;
+    apr_size_t i;
+
+    memset(&figures, 0xff, sizeof(figures)); /* SSL_SCACHE_UNKNOWN */
+    if (!read_figures(ssl_metrics_request(w), &figures)) {
+        return;
+    }
+    for (i = 0; i < sizeof(metrics) / sizeof(metrics[0]); i++) {
+        apr_int64_t value = *(const apr_int64_t *)(const void *)((const char *)&figures + metrics[i].at);
+
+        if (value != SSL_SCACHE_UNKNOWN) {
+            ssl_metrics_value(w, metrics[i].name, metrics[i].help, value);
+        }
+    }
 }

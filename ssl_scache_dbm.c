@@ -904,6 +904,23 @@ static void status(ap_socache_instance_t *instance, request_rec *r, int flags)
     close_file(&file);
 }
 
+int ssl_scache_dbm_figures(ap_socache_instance_t *instance, request_rec *r, ssl_scache_figures *figures)
+{
+    const shared_state *shared = shared_of(instance);
+    session_file file;
+
+    if (open_file(&file, instance, r->server, r->pool, 0) != APR_SUCCESS) {
+        return 0;
+    }
+    figures->entries = file.book.entries;
+    figures->bytes = (apr_int64_t)file.book.bytes;
+    figures->expired = (apr_int64_t)shared->expired;
+    figures->repairs = (apr_int64_t)shared->set_aside;
+    figures->failures = (apr_int64_t)shared->failures;
+    close_file(&file);
+    return 1;
+}
+
 const ap_socache_provider_t ssl_scache_dbm = {
     .name = "dbm",
     .flags = AP_SOCACHE_FLAG_NOTMPSAFE,

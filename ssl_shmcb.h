@@ -4,7 +4,7 @@
  * types, so that t/unit and t/fuzz link it alone; ssl_scache_shmcb.c finds
  * the memory and is the socache provider.
  *
- * All functions but ssl_shmcb_attach(), _format() and _wipe() may be called by
+ * All functions but ssl_shmcb_attach(), _format(), _adopt() and _wipe() may be called by
  * any thread of any process at any time.  None keeps a pointer of its caller's.
  * Times are microseconds since 1970, as apr_time_t has them.
  */
@@ -43,9 +43,11 @@ typedef struct ssl_shmcb_stats {
     uint64_t expired, evicted;             /**< dropped after their time; before it, for want of room */
     uint64_t hits, misses;                 /**< of retrieve */
     uint64_t removes, remove_misses;
+    uint64_t locked, waited;               /**< locks taken; of these after a wait for another's end */
     uint64_t repairs;                      /**< regions put in order after damage or the death of a process */
     uint64_t capacity;                     /**< bytes for records */
     apr_time_t oldest_expiry, newest_expiry; /**< of entries that have not expired; 0 without any */
+    uint64_t expiries, expiry_seconds;       /**< how many these are; the sum of their times, in seconds */
 } ssl_shmcb_stats;
 
 /** Called with a copy of a record; its id and data are the callee's only during the call. */
@@ -61,6 +63,10 @@ apr_status_t ssl_shmcb_attach(ssl_shmcb *cache, void *block, size_t size, void *
 
 /** Makes CACHE an empty cache, with new locks.  Before other processes know of it. */
 apr_status_t ssl_shmcb_format(ssl_shmcb *cache);
+
+/** Takes over a formatted block that no process uses any more, whatever has become of it since: new
+ * locks, each region put in order, all counts 0.  Before other processes know of it. */
+apr_status_t ssl_shmcb_adopt(ssl_shmcb *cache);
 
 /** Whether the block was formatted as a cache of this size and layout. */
 int ssl_shmcb_is_formatted(const ssl_shmcb *cache);
@@ -84,7 +90,10 @@ apr_status_t ssl_shmcb_remove(ssl_shmcb *cache, const unsigned char *id, uint32_
 /** Shows VISITOR each record that has not expired.  No lock is held meanwhile, so it may use the cache. */
 apr_status_t ssl_shmcb_iterate(ssl_shmcb *cache, ssl_shmcb_visitor *visitor, void *context, apr_time_t now);
 
-/** Reads all regions, one after the other. */
+/** All but the times, in no time: without a lock, a figure may be a moment old. */
+void ssl_shmcb_read_counts(const ssl_shmcb *cache, ssl_shmcb_stats *stats);
+
+/** Reads all regions, one after the other, for the times of their entries. */
 void ssl_shmcb_read_stats(ssl_shmcb *cache, ssl_shmcb_stats *stats, apr_time_t now);
 
 /** The lock of a region, also used for other things that processes share. _init() makes one in memory that is

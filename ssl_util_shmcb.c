@@ -74,7 +74,7 @@ typedef struct region {
     uint64_t generation; /* counts how often the region was emptied */
     uint64_t head, tail;
     uint64_t entries, bytes, stores, replaced, expired, evicted, hits, misses, removes, remove_misses, repairs;
-    uint64_t reserved[2];
+    uint64_t locked, waited;
 } region;
 
 typedef struct record {
@@ -491,11 +491,19 @@ int ssl_shmcb_lock(pthread_mutex_t *lock)
 
 static apr_status_t lock_region(ssl_shmcb *cache, uint32_t number)
 {
-    int failed = ssl_shmcb_lock(&cache->locks[number]);
+    region *r = region_at(cache, number);
+    int failed = pthread_mutex_trylock(&cache->locks[number]), busy = failed == EBUSY;
 
+    if (busy) {
+        failed = ssl_shmcb_lock(&cache->locks[number]);
+    }
     if (failed == EOWNERDEAD) {
-        repair(cache, region_at(cache, number));
+        repair(cache, r);
         failed = pthread_mutex_consistent(&cache->locks[number]);
+    }
+    if (!failed) {
+        r->locked++;
+        r->waited += (uint64_t)busy;
     }
     return failed == ETIMEDOUT ? APR_TIMEUP : failed;
 }
@@ -558,6 +566,20 @@ apr_status_t ssl_shmcb_format(ssl_shmcb *cache)
     }
     fill_header(cache, &h);
     memcpy(cache->block, &h, sizeof(h));
+    return make_locks(cache);
+}
+
+apr_status_t ssl_shmcb_adopt(ssl_shmcb *cache)
+{
+    uint32_t i;
+
+    for (i = 0; i < cache->regions; i++) {
+        region *r = region_at(cache, i);
+
+        repair(cache, r);
+        r->stores = r->replaced = r->expired = r->evicted = r->hits = r->misses = 0;
+        r->removes = r->remove_misses = r->repairs = r->locked = r->waited = 0;
+    }
     return make_locks(cache);
 }
 
@@ -765,17 +787,18 @@ static void note_expiry(void *context, const unsigned char *id, uint32_t id_len,
     if (expiry > stats->newest_expiry) {
         stats->newest_expiry = expiry;
     }
+    stats->expiries++;
+    stats->expiry_seconds += (uint64_t)expiry / APR_USEC_PER_SEC;
 }
 
-void ssl_shmcb_read_stats(ssl_shmcb *cache, ssl_shmcb_stats *stats, apr_time_t now)
+void ssl_shmcb_read_counts(const ssl_shmcb *cache, ssl_shmcb_stats *stats)
 {
     uint32_t i;
 
     memset(stats, 0, sizeof(*stats));
     stats->capacity = (uint64_t)cache->regions * cache->ring;
-    ssl_shmcb_iterate(cache, note_expiry, stats, now);
     for (i = 0; i < cache->regions; i++) {
-        const region *r = region_at(cache, i); /* without the lock: a figure may be a moment old */
+        const region *r = region_at(cache, i);
 
         stats->entries += r->entries;
         stats->bytes += r->bytes;
@@ -787,6 +810,14 @@ void ssl_shmcb_read_stats(ssl_shmcb *cache, ssl_shmcb_stats *stats, apr_time_t n
         stats->misses += r->misses;
         stats->removes += r->removes;
         stats->remove_misses += r->remove_misses;
+        stats->locked += r->locked;
+        stats->waited += r->waited;
         stats->repairs += r->repairs;
     }
+}
+
+void ssl_shmcb_read_stats(ssl_shmcb *cache, ssl_shmcb_stats *stats, apr_time_t now)
+{
+    ssl_shmcb_read_counts(cache, stats);
+    ssl_shmcb_iterate(cache, note_expiry, stats, now);
 }

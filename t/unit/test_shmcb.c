@@ -587,6 +587,35 @@ static void test_stopped_holder(void)
     discard(&cache);
 }
 
+/* What a former server left: locks are garbage, anything may have happened to the block. */
+static void test_adoption(void)
+{
+    ssl_shmcb cache = make(200000);
+    ssl_shmcb_stats stats;
+    unsigned i, lost = 0, wrong = 0;
+
+    for (i = 0; i < 200; i++) {
+        put(&cache, i);
+    }
+    memset(cache.locks, 0x55, ssl_shmcb_locks_size(cache.size));
+    region_at(&cache, 1)->tail = region_at(&cache, 1)->head + 8;
+    memset(buckets_of(region_at(&cache, 2)), 0xff, cache.buckets * sizeof(uint32_t));
+    ok(ssl_shmcb_is_formatted(&cache) && ssl_shmcb_adopt(&cache) == APR_SUCCESS, "a former server's block is adopted");
+    for (i = 0; i < 200; i++) {
+        apr_status_t rv = get(&cache, i);
+
+        lost += rv == APR_NOTFOUND;
+        wrong += rv != APR_SUCCESS && rv != APR_NOTFOUND;
+    }
+    ok(lost > 0 && lost < 100 && !wrong, "... the region whose positions cannot be is empty, the others are whole");
+    ssl_shmcb_read_counts(&cache, &stats);
+    ok(stats.entries == 200 - lost && stats.stores == 0 && stats.hits == 200 - lost && stats.repairs == 0,
+       "... counts begin with 0");
+    ok(stats.locked == 200 && stats.waited == 0, "... 200 locks, none was waited for");
+    ok(put(&cache, 1000) == APR_SUCCESS && get(&cache, 1000) == APR_SUCCESS, "... and it can be used");
+    discard(&cache);
+}
+
 int main(void)
 {
     size_t i;
@@ -601,6 +630,7 @@ int main(void)
     test_wiping();
     test_iterate();
     test_damage();
+    test_adoption();
     for (i = 0; i < COUNT(deeds); i++) {
         test_death(&deeds[i]);
     }
