@@ -151,6 +151,8 @@ struct ssl_dir_config {
 typedef struct ssl_random_source {
     int at_connect; /**< else at startup */
     int per_connection; /**< connections use it (post_config) */
+    int per_child; /**< or, in place of them, each child when it starts (post_config) */
+    int fd; /**< in a child, of a file that connections use; else -1 */
     enum { SSL_RANDOM_BUILTIN, SSL_RANDOM_FILE, SSL_RANDOM_EXEC, SSL_RANDOM_EGD } kind;
     const char *path;
     int bytes; /**< 0: all there is */

@@ -10,6 +10,8 @@
 #include "ssl_check.h"
 #include "ssl_x509.h"
 
+#include "apr_escape.h"
+
 #include <openssl/evp.h>
 #include <openssl/x509v3.h>
 
@@ -18,7 +20,8 @@
 /** A certificate file as hosts serve it. */
 typedef struct served {
     X509 *leaf;
-    const char *path;  /* or "SSLOpenSSLConfCmd" */
+    const char *path;  /* or "SSLOpenSSLConfCmd Certificate" */
+    const char *key;   /* what tells it from all others */
     const char *place; /* file:line of the directive, or of the host */
     server_rec *server; /* the first host */
     ssl_few hosts, strangers, unstapled; /* strangers: names of hosts that it does not cover */
@@ -310,21 +313,35 @@ static const char *path_of(apr_pool_t *p, X509 *leaf)
     return path ? apr_pstrmemdup(p, (const char *)path, (apr_size_t)len) : "SSLOpenSSLConfCmd Certificate";
 }
 
+/* The path, under which a certificate of SSLCertificateFile is known; those of SSLOpenSSLConfCmd have
+ * none, and go by what they are. */
+static const char *key_of(apr_pool_t *p, X509 *leaf, const char *path)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned int len = 0;
+
+    if (X509_alias_get0(leaf, NULL) || !X509_digest(leaf, EVP_sha256(), digest, &len)) {
+        return path;
+    }
+    return apr_pstrcat(p, path, "\n", apr_pescape_hex(p, digest, len, 0), NULL);
+}
+
 static served *served_of(certcheck *check, server_rec *s, X509 *leaf)
 {
     const ssl_server_config *cfg = ssl_config_of(s);
-    const char *path = path_of(check->p, leaf);
-    served *cert = apr_hash_get(check->served_index, path, APR_HASH_KEY_STRING);
+    const char *path = path_of(check->p, leaf), *key = key_of(check->p, leaf, path);
+    served *cert = apr_hash_get(check->served_index, key, APR_HASH_KEY_STRING);
 
     if (!cert) {
         cert = apr_pcalloc(check->p, sizeof(*cert));
         cert->leaf = leaf;
         cert->path = path;
+        cert->key = key;
         cert->place = cfg->certs_at ? cfg->certs_at : ssl_server_place(check->p, s);
         cert->server = s;
         cert->must_staple = must_staple(leaf);
         collect_names(cert, check->p);
-        apr_hash_set(check->served_index, path, APR_HASH_KEY_STRING, cert);
+        apr_hash_set(check->served_index, key, APR_HASH_KEY_STRING, cert);
         APR_ARRAY_PUSH(check->all_served, served *) = cert;
     }
     return cert;
@@ -367,7 +384,7 @@ static void add_chain(certcheck *check, server_rec *s, const served *cert, const
 {
     const ssl_server_config *cfg = ssl_config_of(s);
     ssl_sent_chain *links;
-    const char *key = apr_pstrcat(check->p, cert->path, "\n", cfg->chain_file ? cfg->chain_file : "", "\n",
+    const char *key = apr_pstrcat(check->p, cert->key, "\n", cfg->chain_file ? cfg->chain_file : "", "\n",
                                   cfg->tls.ca_file ? cfg->tls.ca_file : "", "\n",
                                   cfg->tls.ca_path ? cfg->tls.ca_path : "", NULL);
 

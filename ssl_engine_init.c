@@ -7,6 +7,7 @@
 #include "ssl_conn.h"
 #include "ssl_ctx.h"
 #include "ssl_filter.h"
+#include "ssl_fips.h"
 #include "ssl_keylog.h"
 #include "ssl_log.h"
 #include "ssl_metrics.h"
@@ -22,9 +23,6 @@
 #include "ap_mpm.h"
 #include "http_main.h"
 #include "http_ssl.h"
-
-#include <openssl/evp.h>
-#include <openssl/provider.h>
 
 APR_IMPLEMENT_OPTIONAL_HOOK_RUN_ALL(ssl, SSL, int, add_cert_files,
                                     (server_rec *s, apr_pool_t *p, apr_array_header_t *cert_files,
@@ -50,28 +48,6 @@ const char *ssl_server_id(apr_pool_t *p, server_rec *s)
 }
 
 /* --- the whole server -------------------------------------------------------- */
-
-static int have_provider(const char *name)
-{
-    return OSSL_PROVIDER_available(NULL, name) || OSSL_PROVIDER_load(NULL, name);
-}
-
-static apr_status_t enable_fips(server_rec *s)
-{
-    if (ssl_global()->fips != 1 || EVP_default_properties_is_fips_enabled(NULL)) {
-        return APR_SUCCESS;
-    }
-    /* A provider that is loaded by name takes the place of the default one, which also reads PEM files; so does `base`. */
-    if (!have_provider("fips") || !have_provider("base") || !EVP_default_properties_enable_fips(NULL, 1)) {
-        ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s,
-                     APLOGNO(01885) "SSLFIPS on: OpenSSL's FIPS provider cannot be used: is it installed and named in "
-                     "OpenSSL's configuration file?");
-        ssl_log_queue(APLOG_MARK, APLOG_EMERG, s);
-        return APR_EGENERAL;
-    }
-    ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s, APLOGNO(01884) "Operating in SSL FIPS mode");
-    return APR_SUCCESS;
-}
 
 /* Directives that only parse so far are named, once for each start. */
 static void say_pending(server_rec *s, apr_pool_t *ptemp)
@@ -119,20 +95,24 @@ static void inherit_protocols(server_rec *main_server, apr_pool_t *ptemp)
     }
 }
 
+static apr_array_header_t *copy_of(apr_pool_t *p, apr_array_header_t *files)
+{
+    return files ? apr_array_copy(p, files) : apr_array_make(p, 2, sizeof(const char *));
+}
+
+/* FILES, if that is more than there was: nearly no host of thousands gets any. */
+static apr_array_header_t *if_more(apr_pool_t *p, apr_array_header_t *before, apr_array_header_t *files)
+{
+    return files->nelts == (before ? before->nelts : 0) ? before : apr_array_copy(p, files);
+}
+
 /* Certificates that other modules (mod_md) bring for S; a stopgap if there are no others. */
-static int add_foreign_certs(server_rec *s, apr_pool_t *p)
+static int add_foreign_certs(server_rec *s, apr_pool_t *p, apr_pool_t *scratch)
 {
     ssl_server_config *cfg = ssl_config_of(s);
-    apr_array_header_t *certs = apr_array_make(p, 2, sizeof(const char *));
-    apr_array_header_t *keys = apr_array_make(p, 2, sizeof(const char *));
+    apr_array_header_t *certs = copy_of(scratch, cfg->cert_files), *keys = copy_of(scratch, cfg->key_files);
     int fallback = 0;
 
-    if (cfg->cert_files) {
-        apr_array_cat(certs, cfg->cert_files);
-    }
-    if (cfg->key_files) {
-        apr_array_cat(keys, cfg->key_files);
-    }
     ssl_run_add_cert_files(s, p, certs, keys);
     ap_ssl_add_cert_files(s, p, certs, keys);
     if (certs->nelts == 0) {
@@ -140,8 +120,8 @@ static int add_foreign_certs(server_rec *s, apr_pool_t *p)
         ap_ssl_add_fallback_cert_files(s, p, certs, keys);
         fallback = certs->nelts > 0;
     }
-    cfg->cert_files = certs;
-    cfg->key_files = keys;
+    cfg->cert_files = if_more(p, cfg->cert_files, certs);
+    cfg->key_files = if_more(p, cfg->key_files, keys);
     return fallback;
 }
 
@@ -183,7 +163,7 @@ static apr_status_t make_host(server_rec *s, ssl_ctx_plan *plan, apr_hash_t *see
     host->id = ssl_server_id(p, s);
     ap_log_error(APLOG_MARK, APLOG_INFO, 0, s, APLOGNO(01914) "Configuring server %s for SSL protocol", host->id);
     if (!ssl_global()->reporting) { /* other modules are not ready to be asked then */
-        host->fallback_cert = add_foreign_certs(s, p) ? 1 : 0;
+        host->fallback_cert = add_foreign_certs(s, p, scratch) ? 1 : 0;
         host->ticket_keys = ssl_ticket_keys_for(s, host->id, ssl_config_of(s)->ticket_key_files, p);
         if (!host->ticket_keys) {
             return APR_EGENERAL;
@@ -268,7 +248,7 @@ void ssl_init_for_report(server_rec *main_server, apr_pool_t *p)
     server_rec *s;
 
     ssl_global()->reporting = 1;
-    enable_fips(main_server);
+    ssl_fips_set(main_server, p);
     inherit_protocols(main_server, p);
     for (s = main_server; s; s = s->next) {
         ssl_server_config *cfg = ssl_config_of(s);
@@ -289,10 +269,10 @@ void ssl_init_for_report(server_rec *main_server, apr_pool_t *p)
 /* FOR_GOOD: this is not the first of the two readings at start. */
 static apr_status_t set_up(server_rec *s, apr_pool_t *p, apr_pool_t *ptemp, int for_good)
 {
-    apr_status_t rv = ssl_rand_startup(s, ptemp);
+    apr_status_t rv = ssl_fips_set(s, ptemp); /* first: who asks for cryptography gets it for good */
 
     if (rv == APR_SUCCESS) {
-        rv = enable_fips(s);
+        rv = ssl_rand_startup(s, ptemp);
     }
     if (rv == APR_SUCCESS) {
         rv = ssl_token_use_device(s);
@@ -343,5 +323,6 @@ int ssl_init_module(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, server_r
 void ssl_init_child(apr_pool_t *p, server_rec *s)
 {
     ssl_rand_child(s, p);
+    ssl_token_init_child(p);
     ssl_scache_init_child(s, p);
 }

@@ -33,6 +33,10 @@ static const char *hint_for(unsigned long error)
 {
     size_t i;
 
+    if (ERR_GET_LIB(error) == ERR_LIB_UI) {
+        return "a PIN or pass phrase was asked for in vain; if it is a token's, in a running server: put pin-source= into "
+               "its URI, or let the provider keep the PIN (pkcs11-module-cache-pins = cache)";
+    }
     for (i = 0; ERR_GET_LIB(error) == ERR_LIB_SSL && i < sizeof(hints) / sizeof(hints[0]); i++) {
         if (hints[i].reason == ERR_GET_REASON(error)) {
             return hints[i].hint;

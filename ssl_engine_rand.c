@@ -9,11 +9,14 @@
  *
  *   source               startup           child starts      connection
  *   builtin              parent            always            mixed in
- *   file: regular        parent            `startup` ones    read, 16 KB at most
+ *   file: regular        parent            read              -
  *   file: pipe, device   parent, limited   `startup` ones,   what is there already
  *                                          if ready
  *   file: the kernel's   parent            -                 not read: OpenSSL has it
  *   exec:, egd:          parent, limited   `connect` ones    -
+ *
+ * A regular file says the same each time, and may lie on a mount that hangs; a
+ * pipe or device is opened when the child starts, for the same reason.
  */
 #include "ssl_rand.h"
 
@@ -114,6 +117,13 @@ static int is_kernel_device(const char *path)
 
     return stat(path, &info) == 0 && S_ISCHR(info.st_mode) &&
            (same_device(&info, "/dev/urandom") || same_device(&info, "/dev/random"));
+}
+
+static int is_regular(const char *path)
+{
+    struct stat info;
+
+    return stat(path, &info) == 0 && S_ISREG(info.st_mode);
 }
 
 /* --- the kinds of sources ---------------------------------------------------- */
@@ -310,9 +320,12 @@ static void plan_connections(server_rec *s)
 
     for (i = 0; i < ssl_global()->random_sources->nelts; i++) {
         ssl_random_source *source = source_at(i);
-        int kernel = source->kind == SSL_RANDOM_FILE && is_kernel_device(source->path);
+        int is_file = source->kind == SSL_RANDOM_FILE;
+        int kernel = is_file && is_kernel_device(source->path);
 
-        source->per_connection = source->at_connect && !kernel && !must_be_waited_for(source);
+        source->fd = -1;
+        source->per_child = source->at_connect && (must_be_waited_for(source) || (is_file && is_regular(source->path)));
+        source->per_connection = source->at_connect && !kernel && !source->per_child;
         if (source->at_connect && !source->per_connection) {
             ap_log_error(APLOG_MARK, APLOG_INFO, 0, s, "SSLRandomSeed connect %s%s (%s): %s", kind_names[source->kind],
                          source->path, source->at,
@@ -358,12 +371,45 @@ apr_status_t ssl_rand_startup(server_rec *s, apr_pool_t *ptemp)
 /* --- children and connections ------------------------------------------------- */
 
 /* The parent may have been allowed to read what its children may not. */
-static void warn_if_unreadable(const ssl_random_source *source, server_rec *s, apr_pool_t *p)
+static int may_read(const ssl_random_source *source, server_rec *s, apr_pool_t *p)
 {
     asking a = { source, s, p, 0 };
 
-    if (source->per_connection && source->kind == SSL_RANDOM_FILE && access(source->path, R_OK) != 0) {
-        complain(&a, errno, "connections cannot read it");
+    if (access(source->path, R_OK) == 0) {
+        return 1;
+    }
+    if (source->at_connect) {
+        complain(&a, errno, "this child process cannot read it");
+    }
+    return 0;
+}
+
+static apr_status_t close_source(void *source)
+{
+    close(((ssl_random_source *)source)->fd);
+    ((ssl_random_source *)source)->fd = -1;
+    return APR_SUCCESS;
+}
+
+/* For connections, in the life of P. */
+static void open_for_connections(ssl_random_source *source, apr_pool_t *p)
+{
+    source->fd = open_source(source->path);
+    if (source->fd >= 0) {
+        apr_pool_cleanup_register(p, source, close_source, apr_pool_cleanup_null);
+    }
+}
+
+static void start_file(ssl_random_source *source, server_rec *s, apr_pool_t *p)
+{
+    if (is_kernel_device(source->path) || !may_read(source, s, p)) {
+        return;
+    }
+    if (source->per_connection) {
+        open_for_connections(source, p);
+    }
+    else {
+        ask(source, s, p, 0);
     }
 }
 
@@ -373,16 +419,14 @@ void ssl_rand_child(server_rec *s, apr_pool_t *p)
 
     ask_builtin(NULL);
     for (i = 0; i < ssl_global()->random_sources->nelts; i++) {
-        const ssl_random_source *source = source_at(i);
+        ssl_random_source *source = source_at(i);
 
-        if (source->at_connect && must_be_waited_for(source)) {
+        if (source->kind == SSL_RANDOM_FILE) {
+            start_file(source, s, p);
+        }
+        else if (source->per_child) {
             ask(source, s, p, CHILD_PATIENCE);
         }
-        else if (!source->at_connect && source->kind == SSL_RANDOM_FILE && !is_kernel_device(source->path) &&
-                 access(source->path, R_OK) == 0) {
-            ask(source, s, p, 0);
-        }
-        warn_if_unreadable(source, s, p);
     }
 }
 
@@ -404,26 +448,22 @@ static void mix(const void *bytes, size_t n)
     mix_into(RAND_get0_public(NULL), bytes, n);
 }
 
-/* What is there at once. */
+/* What is there at once: the descriptor does not block. */
 static void mix_file(const ssl_random_source *source)
 {
     apr_size_t left =
         source->bytes && source->bytes < MOST_PER_CONNECTION ? (apr_size_t)source->bytes : MOST_PER_CONNECTION;
     unsigned char block[BLOCK];
-    int fd = open_source(source->path);
-    ssize_t n = fd < 0 ? 0 : 1;
+    ssize_t n = source->fd < 0 ? 0 : 1;
 
     while (left > 0 && n > 0) {
-        n = read(fd, block, left < sizeof(block) ? left : sizeof(block));
+        n = read(source->fd, block, left < sizeof(block) ? left : sizeof(block));
         if (n > 0) {
             mix(block, (size_t)n);
             left -= (apr_size_t)n;
         }
     }
     OPENSSL_cleanse(block, sizeof(block));
-    if (fd >= 0) {
-        close(fd);
-    }
 }
 
 void ssl_rand_connect(void)

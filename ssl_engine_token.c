@@ -219,3 +219,35 @@ EVP_PKEY *ssl_token_load_key(ssl_ctx_build *b, const char *uri)
     ERR_clear_error();
     return r.key;
 }
+
+/* --- children ------------------------------------------------------------------ */
+
+/* An error, unlike an empty answer, which would be tried as the PIN. */
+static int ask_nobody(UI *ui, UI_STRING *string)
+{
+    (void)ui;
+    (void)string;
+    return 0;
+}
+
+static const UI_METHOD *usual_method;
+static UI_METHOD *nobody;
+
+static apr_status_t restore_method(void *unused)
+{
+    (void)unused;
+    UI_set_default_method(usual_method);
+    UI_destroy_method(nobody);
+    return APR_SUCCESS;
+}
+
+void ssl_token_init_child(apr_pool_t *p)
+{
+    nobody = UI_create_method("nobody to be asked");
+    if (nobody) {
+        UI_method_set_reader(nobody, ask_nobody);
+        usual_method = UI_get_default_method();
+        UI_set_default_method(nobody);
+        apr_pool_cleanup_register(p, NULL, restore_method, apr_pool_cleanup_null);
+    }
+}

@@ -26,4 +26,8 @@ EVP_PKEY *ssl_token_load_key(ssl_ctx_build *b, const char *uri);
  * that holds one. */
 const char *ssl_token_shown(apr_pool_t *p, const char *id);
 
+/** child_init: from here on, for the life of P, no token's provider gets to ask
+ * for its PIN at the terminal, amid a handshake. */
+void ssl_token_init_child(apr_pool_t *p);
+
 #endif /* SSL_TOKEN_H */

@@ -62,7 +62,7 @@ sub host {
 sub presented_chain {
     my ($port, $name, @args) = @_;
     my $out = s_client(port => $port, args => ['-showcerts', '-servername', "$name.test", @args], input => '', ign_eof => 0);
-    return [$out =~ /^ *\d+ s:.*?CN = ([^,\n]+)/mg];
+    return [$out =~ /^ *\d+ s:.*?CN ?= ?([^,\n]+)/mg];
 }
 
 my %SIGNS = (RSA => ['-sigalgs', 'RSA-PSS+SHA256:RSA+SHA256'], ECDSA => ['-sigalgs', 'ECDSA+SHA256']);

@@ -22,6 +22,7 @@ sub openssl_base64 { require MIME::Base64; return MIME::Base64::encode_base64($_
 
 # --- what is accepted ---------------------------------------------------------------------------------
 
+my $no_numbers = openssl_version() !~ /^3\.[0-3]\./;    # those take what is no number for 0
 my $three = openssl_version() =~ /^3\.[0-4]\./;    # later ones know more words in a list of groups
 for (
     # command              accepted                     refused at the start         refused by httpd -t
@@ -54,7 +55,7 @@ for (
     [ClientCAFile       => ["$pki/ca.crt"],             [],                          ['', '@root@/nowhere']],
     [ClientCAPath       => ['conf/dir'],                [],                          ['', '@root@/nowhere']],
     [DHParameters       => ["$pki/dh.pem", 'conf/dh3072.pem'], ["$pki/rsa.crt"],     ['', "$pki/empty.pem", '@root@/conf', 'nowhere.pem']],
-    [RecordPadding      => ['512', '0', '16384', 'x'],  ['16385'],                   ['']],
+    [RecordPadding      => ['512', '0', '16384', $no_numbers ? () : 'x'], ['16385', $no_numbers ? 'x' : ()],                   ['']],
     [NumTickets         => ['0', '1', '4', 'x'],        ['-1'],                      ['']],
     # the words of a command line, and what is none
     (map { [$_ => [], [], ['x', 'P-256']] } qw(-cipher cipher -curves curve -groups -sigalgs -client_sigalgs -named_curve -min_protocol
@@ -88,6 +89,9 @@ for (
 
 # --- what clients see ---------------------------------------------------------------------------------
 
+# Newer clients print the names of the TLS 1.3 registry.
+sub algorithms { return $_[0] =~ s/rsa_pkcs1_sha/RSA+SHA/gr =~ s/ecdsa_secp\d+r1_sha/ECDSA+SHA/gr }
+
 # The facts of a connection with openssl s_client
 my %FACT = (
     version => sub { $_[0] =~ /^New, (\S+), Cipher is \(NONE\)/m ? 'none' : $_[0] =~ /^ +Protocol *: (\S+)/m ? $1 : $_[0] =~ /^New, (\S+),/m ? $1 : 'none' },
@@ -100,7 +104,7 @@ my %FACT = (
     alert   => sub { $_[0] =~ /SSL alert number (\d+)/ ? $1 : 'none' },
     tickets => sub { scalar(() = $_[0] =~ /^Post-Handshake New Session Ticket/mg) },
     ticket12 => sub { $_[0] =~ /TLS session ticket:/ ? 'yes' : 'no' },
-    sigalgs => sub { $_[0] =~ /^Requested Signature Algorithms: (.*)$/m ? $1 : 'none' },
+    sigalgs => sub { $_[0] =~ /^Requested Signature Algorithms: (.*)$/m ? algorithms($1) : 'none' },
     ems     => sub { $_[0] =~ /Extended master secret: (\S+)/ ? $1 : 'none' },
     status  => sub { $_[0] =~ m{^HTTP/1\.1 (\d+)}m ? $1 : 'none' },
     info    => sub { $_[0] =~ /SERVERINFO FOR EXTENSION (\d+)/ ? $1 : 'none' },

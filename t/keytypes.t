@@ -41,6 +41,9 @@ sub serve {
     return;
 }
 
+# The scheme, which newer clients name, and what OpenSSL 3.0 says instead.
+my @KIND_OF = ([qr/^rsa_pkcs1_/, 'RSA'], [qr/^rsa_pss_/, 'RSA-PSS'], [qr/^ecdsa_/, 'ECDSA']);
+
 # "CN, signature" that the server shows to a client that takes this signature only; verified. "nothing" without handshake.
 sub signed {
     my ($port, $version, $algorithm) = @_;
@@ -49,6 +52,7 @@ sub signed {
         $version eq 'tls1_2' ? ('-groups', 'P-256:P-384:P-521') : ()]);
     my ($cn) = $out =~ /^subject=.*?CN ?= ?([^\n,]+)/m or return 'nothing';
     my ($type) = $out =~ /^Peer signature type: (\S+)/m;
+    $type = (map { $_->[1] } grep { ($type || '') =~ $_->[0] } @KIND_OF)[0] || $type;
     return $cn . ($out =~ /Verify return code: 0 / ? '' : ', not verified') . ', ' . ($type || '?');
 }
 

@@ -4,7 +4,7 @@ use strict;
 use warnings;
 use lib 't/lib';
 use Test::More;
-use ModSSL::Httpd qw(is_stock);
+use ModSSL::Httpd qw(is_stock openssl_version);
 use ModSSL::Client qw(:all);
 use ModSSL::PKI qw(make_cert);
 
@@ -101,7 +101,7 @@ my @cases = (
     ['OCSP - URI:http://ocsp.test/', 'authorityInfoAccess', $yes],
     ['TLS Web Client Authentication', 'extendedKeyUsage', $yes],
     ['CA:FALSE',            'basicConstraints', $yes],
-    ['email:a@b.test, DNS:x.test, DNS:y.test, IP Address:127.0.0.1, othername: UPN::upn@x', 'subjectAltName', $yes],
+    ['email:a@b.test, DNS:x.test, DNS:y.test, IP Address:127.0.0.1, othername: ' . (openssl_version() =~ /^3\.0\./ ? 'UPN::' : 'UPN:') . 'upn@x', 'subjectAltName', $yes],
     ['DNS:x.test',          'subjectAltName', $no],
     ['',                    "$oid.99", $no],
     ['',                    'nonsense', $no],

@@ -167,7 +167,7 @@ SKIP: {
         start("SSLRandomSeed startup file:conf/secret.bin\nSSLRandomSeed connect file:conf/secret.bin") or return;
         is(served(), 'served', 'serves');
         my @warnings = $h->errorlog =~ /Permission denied: .*SSLRandomSeed file:\S+secret\.bin \(\S+\): (.*)/g;
-        is($warnings[0], 'connections cannot read it', 'a warning says so');
+        is($warnings[0], 'this child process cannot read it', 'a warning says so');
         $h->stop;
     };
 

@@ -9,6 +9,7 @@ use ModSSL::PKI qw(pki_dir openssl spew slurp);
 
 my $pki = pki_dir();
 plan skip_all => 'there is no gnutls-cli' if !grep { -x "$_/gnutls-cli" } split /:/, $ENV{PATH};
+plan skip_all => 'this gnutls-cli has no SRP' if `gnutls-cli --list` !~ /SRP/;
 plan skip_all => 'this openssl has no SRP' if openssl('list', '-disabled') =~ /^SRP$/m;
 
 # A verifier file with these users: [name, password, info]

@@ -9,7 +9,7 @@ ModSSL::Token - a token of SoftHSM with keys and certificates of the test PKI
     use ModSSL::Token;
     plan skip_all => $why if ($why = ModSSL::Token::missing());
     my $token = ModSSL::Token->new($h->root, label => 'web', pin => '4711', keys => [qw(rsa ecdsa)]);
-    $h->{env} = $token->env;      # SOFTHSM2_CONF, and OPENSSL_CONF that names the engine
+    $h->{env} = $token->env;      # SOFTHSM2_CONF, and OPENSSL_CONF that names the engine; by => 'provider': the provider
     $token->uri('rsa');           # "pkcs11:token=web;object=rsa"; the N-th key has id %0N
     $token->forget('rsa');        # the private key goes, the certificate stays
 
@@ -25,11 +25,15 @@ use ModSSL::PKI qw(pki_file openssl spew);
 
 my $MODULE = '/usr/lib/softhsm/libsofthsm2.so';
 
-# Why no token can be made here, in words; nothing if one can.
+my ($PROVIDER) = grep { -e } glob '/usr/lib/*/ossl-modules/pkcs11.so';
+
+# Why no token can be made here that an engine, or a provider, opens, in words; nothing if one can.
 sub missing {
+    my ($by) = @_;
     my ($engine) = grep { -e } glob '/usr/lib/*/engines-3/pkcs11.so';
     return 'no SoftHSM (package softhsm2)' if !-e $MODULE;
     return 'no pkcs11-tool (package opensc)' if !-x '/usr/bin/pkcs11-tool';
+    return $PROVIDER ? () : 'no PKCS#11 provider for this OpenSSL (package pkcs11-provider)' if $by && $by eq 'provider';
     return 'no pkcs11 engine for this OpenSSL (package libengine-pkcs11-openssl)' if !$engine;
     return;
 }
@@ -39,9 +43,19 @@ sub new {
     my $self = bless { label => 'web', pin => '4711', keys => ['rsa'], %o, home => "$root/token" }, $class;
     make_path("$self->{home}/objects");
     spew("$self->{home}/softhsm2.conf", "directories.tokendir = $self->{home}/objects\nobjectstore.backend = file\nlog.level = ERROR\n");
-    spew("$self->{home}/openssl.cnf", <<"CNF");
-openssl_conf = all
-[all]
+    spew("$self->{home}/openssl.cnf", "openssl_conf = all\n[all]\n" . (($self->{by} || '') eq 'provider' ? <<"PROVIDER" : <<"ENGINE"));
+providers = providers
+[providers]
+default = built_in
+pkcs11 = pkcs11
+[built_in]
+activate = 1
+[pkcs11]
+module = $PROVIDER
+pkcs11-module-path = $MODULE
+pkcs11-module-cache-pins = cache
+activate = 1
+PROVIDER
 engines = engines
 [engines]
 pkcs11 = pkcs11
@@ -49,7 +63,7 @@ pkcs11 = pkcs11
 engine_id = pkcs11
 MODULE_PATH = $MODULE
 init = 0
-CNF
+ENGINE
     $self->run('softhsm2-util', '--init-token', '--free', '--label', $self->{label}, '--pin', $self->{pin}, '--so-pin', '12345678');
     my $id = 0;
     $self->add($_, sprintf '%02x', ++$id) for @{ $self->{keys} };
