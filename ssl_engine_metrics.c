@@ -13,6 +13,7 @@
 #include "ssl_ctx.h"
 #include "ssl_metrics.h"
 #include "ssl_scache.h"
+#include "ssl_ticket.h"
 
 #include "mod_status.h"
 
@@ -311,6 +312,26 @@ static void report_counters(ssl_metrics_writer *w)
     }
 }
 
+/* Keys from files are a host's own, and as old as the file says. */
+static void report_tickets(ssl_metrics_writer *w)
+{
+    ssl_ticket_facts facts;
+
+    ssl_ticket_describe(NULL, &facts);
+    ssl_metrics_begin(w, "ssl_ticket_key_age_seconds", "How long the key has been in use that seals session tickets "
+                      "of hosts without SSLSessionTicketKeyFile, and whence it comes.");
+    ssl_metrics_add(w, ssl_metrics_label(w, "source", facts.source_name), facts.ring.age);
+    ssl_metrics_value(w, "ssl_ticket_key_next_seconds", "Time until the next key seals session tickets; -1: never.",
+                      facts.ring.next);
+    ssl_metrics_value(w, "ssl_ticket_key_changes_total", "Keys for session tickets made or received so far.",
+                      (apr_int64_t)facts.ring.generation);
+    ssl_metrics_begin(w, "ssl_ticket_keys", "Keys for session tickets: those that only open, those that are to seal "
+                      "later, and whether the one in use is the farm's.");
+    ssl_metrics_add(w, "state=\"old\"", facts.ring.old);
+    ssl_metrics_add(w, "state=\"ahead\"", facts.ring.ahead);
+    ssl_metrics_add(w, "state=\"shared\"", facts.farm_key);
+}
+
 /* What is told, in this order.  A function of another room (ticket keys, stapling, ...) takes the writer, calls
  * ssl_metrics_begin() and ssl_metrics_add(), and gets a row here. */
 static const struct {
@@ -319,6 +340,7 @@ static const struct {
 } sections[] = {
     { report_module, 1 },
     { report_counters, 1 },
+    { report_tickets, 1 },
     { ssl_scache_report, 0 }, /* ssl_scache_status() */
 };
 
