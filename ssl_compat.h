@@ -99,6 +99,18 @@ static inline const char *ssl_compat_ktls_problem(void)
 #define ssl_compat_group_name(ssl) SSL_group_to_name((SSL *)(ssl), SSL_get_negotiated_group((SSL *)(ssl)))
 #endif
 
+/* Microseconds of the handshake's round trip; 0 if the library does not measure it. */
+#if OPENSSL_VERSION_NUMBER >= 0x30200000L
+static inline long long ssl_compat_handshake_rtt(const SSL *ssl)
+{
+    uint64_t microseconds = 0;
+
+    return SSL_get_handshake_rtt(ssl, &microseconds) == 1 ? (long long)microseconds : 0;
+}
+#else
+#define ssl_compat_handshake_rtt(ssl) ((void)(ssl), 0)
+#endif
+
 /* OpenSSL 4.0 made the accessors of an X509 return const pointers. */
 #if OPENSSL_VERSION_NUMBER >= 0x40000000L
 #define SSL_X509_CONST const

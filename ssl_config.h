@@ -120,6 +120,7 @@ struct ssl_server_config {
     int dh_bits; /**< size of DH parameters that a policy wants; 0: as strong as the key */
     int session_tickets, session_timeout; /**< on/off; seconds */
     int num_tickets; /**< after a full handshake of TLS 1.3; a resumption gets one */
+    int client_hello_vars;   /**< what the ClientHello said is kept, for variables */
     int ktls;                /**< records made by the kernel where it can */
     int dynamic_record_size; /**< small records first */
     apr_array_header_t *ticket_key_files; /**< const char *, the first seals */

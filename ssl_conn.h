@@ -64,6 +64,8 @@ struct ssl_conn {
     unsigned char session_used[SSL_MAX_SSL_SESSION_ID_LENGTH]; /**< id of the session from the cache that TLS 1.3 is to
                                                                      resume: for one use; see ssl_scache_used() */
     unsigned int session_used_len; /**< 0: there is none */
+    const unsigned char *hello; /**< the first ClientHello, if it was to be kept: for ssl_hello_parse(); else NULL */
+    apr_size_t hello_len;
     int offered_versions;     /**< mask of SSL_PROTO_: supported_versions of the ClientHello; 0 if it had none */
     unsigned is_proxy : 1;       /**< outgoing: this end is the TLS client */
     unsigned sni_matched : 1;    /**< `sni` named one of the virtual hosts of this address */
@@ -131,6 +133,42 @@ int ssl_conn_bind_host(ssl_conn *conn, server_rec *s);
  * have them.  Called once that is settled by the ClientHello: before, there
  * may be none.  False: see OpenSSL's queue. */
 int ssl_conn_use_certs(ssl_conn *conn);
+
+/** Before the first byte: keeps the ClientHello of CONN, if a virtual host of its address wants it. */
+void ssl_hello_watch(ssl_conn *conn);
+
+/** Whether the ClientHello was kept, and CONN's virtual host shows it (SSLClientHelloVars). */
+int ssl_hello_shown(const ssl_conn *conn);
+
+/** Whether any virtual host that C may reach has SSLClientHelloVars on. */
+int ssl_sni_wants_hello(conn_rec *c);
+
+/** What a handshake tells. */
+typedef enum {
+    SSL_FACT_SHARED_CIPHERS,   /**< the client's ciphers that the host allows: "A:B" */
+    SSL_FACT_ROUND_TRIP,       /**< microseconds from the first flight to the client's answer */
+    SSL_FACT_SIGNATURE,        /**< how the server signed the handshake: "ecdsa_secp256r1_sha256" */
+    SSL_FACT_CLIENT_SIGNATURE, /**< how the client did */
+    SSL_FACT_GROUP,
+    SSL_FACT_ALPN,
+    /* of the ClientHello, in hex */
+    SSL_FACT_HELLO_VERSION,
+    SSL_FACT_HELLO_CIPHERS,
+    SSL_FACT_HELLO_EXTENSIONS,
+    SSL_FACT_HELLO_GROUPS,
+    SSL_FACT_HELLO_EC_FORMATS,
+    SSL_FACT_HELLO_SIG_ALGOS,
+    SSL_FACT_HELLO_ALPN,
+    SSL_FACT_HELLO_VERSIONS,
+    /* its fingerprints */
+    SSL_FACT_JA3,
+    SSL_FACT_JA3_HASH,
+    SSL_FACT_JA4,
+    SSL_FACT_JA4_RAW
+} ssl_fact;
+
+/** FACT of CONN, which is ESTABLISHED, in P or static; NULL if it is not known. */
+const char *ssl_handshake_fact(apr_pool_t *p, const ssl_conn *conn, ssl_fact fact);
 
 /** OpenSSL callbacks; see SSL_CTX_set_client_hello_cb(3), SSL_CTX_set_tlsext_servername_callback(3),
  * SSL_CTX_set_alpn_select_cb(3), SSL_CTX_set_info_callback(3). */

@@ -247,6 +247,20 @@ static apr_status_t get_bytes(ssl_transport *t, apr_read_type_e mode, apr_size_t
     return rv;
 }
 
+/* The first flight that we send, and the answer to it: one round trip. */
+static void measure_round_trip(ssl_transport *t, int answered)
+{
+    if (t->round_trip || (t->flight_sent && !answered)) {
+        return;
+    }
+    if (!t->flight_sent) {
+        t->flight_sent = answered ? 0 : apr_time_now();
+        return;
+    }
+    t->round_trip = apr_time_now() - t->flight_sent;
+    t->round_trip = t->round_trip > 0 ? t->round_trip : 1;
+}
+
 /* What is gathered, here or below us, leaves before we wait: during a handshake
  * at once, for the peer can't go on without it; else (tickets behind a
  * handshake, a response) only if there is indeed nothing to read, since the
@@ -266,9 +280,13 @@ apr_status_t ssl_transport_fetch(ssl_transport *t, apr_size_t want)
         if (sent != APR_SUCCESS) {
             return t->in_status = sent;
         }
+        measure_round_trip(t, 0);
     }
     if (APR_STATUS_IS_EAGAIN(rv)) {
         rv = get_bytes(t, t->mode, want);
+    }
+    if (rv == APR_SUCCESS) {
+        measure_round_trip(t, 1);
     }
     return t->in_status = rv;
 }

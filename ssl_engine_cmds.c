@@ -764,6 +764,8 @@ const command_rec ssl_directives[] = {
                   "key of session tickets (file of 48 or 80 random bytes); of several the first seals, all open"),
     AP_INIT_FLAG("SSLDynamicRecordSize", set_flag, SERVER(dynamic_record_size), HOST,
                  "begin a connection with records that fit a packet (on, off)"),
+    AP_INIT_FLAG("SSLClientHelloVars", set_flag, SERVER(client_hello_vars), HOST,
+                 "keep what a ClientHello says for SSL_CLIENTHELLO_*, SSL_JA3 and SSL_JA4 (on, off)"),
     AP_INIT_FLAG("SSLKTLS", set_flag, SERVER(ktls), HOST, "let the kernel make the records, where it can (on, off)"),
     AP_INIT_TAKE1("SSLNumTickets", set_int, SERVER(num_tickets, .max = 16), HOST,
                   "session tickets that a full handshake of TLS 1.3 sends (0 to 16; default 1)"),

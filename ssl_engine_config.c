@@ -73,6 +73,7 @@ static const field server_fields[] = {
     SERVER(session_tickets, FIELD_INT, 1),
     SERVER(session_timeout, FIELD_INT, 300),
     SERVER(num_tickets, FIELD_INT, 1),
+    SERVER_ONLY(client_hello_vars, FIELD_INT, 0),
     SERVER_ONLY(ktls, FIELD_INT, 0),
     SERVER_ONLY(dynamic_record_size, FIELD_INT, 1),
     SERVER_ONLY(ticket_key_files, FIELD_FILES, 0),

@@ -136,6 +136,7 @@ static int make_ssl(ssl_conn *conn)
     SSL_set_bio(conn->ssl, bio, bio);
     SSL_set_app_data(conn->ssl, conn);
     SSL_set_accept_state(conn->ssl);
+    ssl_hello_watch(conn);
     apr_pool_cleanup_register(conn->c->pool, conn, free_ssl, apr_pool_cleanup_null);
     return ssl_conn_bind_host(conn, conn->server) == 0;
 }

@@ -39,6 +39,7 @@ typedef struct sni_table {
     apr_hash_t *suffixes;        /* ".example.org" of "*.example.org" -> sni_entry */
     apr_array_header_t *patterns; /* sni_entry, in order */
     int n_hosts;
+    int wants_hello; /* one of the hosts has SSLClientHelloVars on */
 } sni_table;
 
 /* Chain (conn_rec's vhost_lookup_data) -> sni_table.  Made in the parent. */
@@ -115,6 +116,7 @@ static int collect_host(void *baton, conn_rec *c, server_rec *s)
         }
     }
     into->table->n_hosts++;
+    into->table->wants_hello |= ssl_config_of(s)->client_hello_vars == 1;
     return 0;
 }
 
@@ -250,6 +252,14 @@ int ssl_sni_has_names(conn_rec *c)
     const sni_table *table = chain ? apr_hash_get(tables, &chain, sizeof(chain)) : NULL;
 
     return table && table->n_hosts > 1;
+}
+
+int ssl_sni_wants_hello(conn_rec *c)
+{
+    void *chain = c->vhost_lookup_data;
+    const sni_table *table = chain ? apr_hash_get(tables, &chain, sizeof(chain)) : NULL;
+
+    return table ? table->wants_hello : ssl_config_of(c->base_server)->client_hello_vars == 1;
 }
 
 server_rec *ssl_sni_find(conn_rec *c, const char *name)

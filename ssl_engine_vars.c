@@ -37,7 +37,8 @@ typedef enum {
     HIDDEN,        /* looked up only */
     PER_CERT,      /* from the words of the certificate */
     PER_CERT_NAME, /* the same, in the format that LegacyDNStringFormat asks for */
-    PER_REQUEST    /* from its getter */
+    PER_REQUEST,   /* from its getter */
+    PER_HELLO      /* the same, with SSLClientHelloVars on */
 } export_kind;
 
 /* One question: each of c, r, conn may be NULL. */
@@ -63,7 +64,14 @@ struct variable {
     export_kind export;
 };
 
-static apr_hash_t *exact_names; /* upper case name -> const variable *; made in register_hooks */
+/* Made in register_hooks */
+static apr_hash_t *exact_names;      /* upper case name -> const variable * */
+static apr_array_header_t *prefixes; /* of prefix */
+
+typedef struct prefix {
+    const variable *variable;
+    size_t len;
+} prefix;
 
 /* ---- the connection -------------------------------------------------------- */
 
@@ -169,6 +177,13 @@ static const char *library_version(const lookup *q, const variable *v, const cha
     return apr_pstrcat(q->p, "OpenSSL/", OpenSSL_version(OPENSSL_VERSION_STRING), NULL);
 }
 
+/* ARG: a ssl_fact. */
+static const char *handshake_fact(const lookup *q, const variable *v, const char *rest)
+{
+    return q->conn && q->conn->state >= SSL_CONN_ESTABLISHED ? ssl_handshake_fact(q->p, q->conn, (ssl_fact)v->arg)
+                                                             : NULL;
+}
+
 /* ---- certificates ---------------------------------------------------------- */
 
 /* The certificate that V speaks of, borrowed; NULL if there is none. */
@@ -241,6 +256,13 @@ static const char *cert_pem(const lookup *q, const variable *v, const char *rest
     X509 *cert = cert_of(q, v);
 
     return cert ? ssl_x509_pem(q->p, cert) : NULL;
+}
+
+static const char *cert_base64(const lookup *q, const variable *v, const char *rest)
+{
+    X509 *cert = cert_of(q, v);
+
+    return cert ? ssl_x509_base64(q->p, cert) : NULL;
 }
 
 static const char *cert_assertion(const lookup *q, const variable *v, const char *rest)
@@ -501,7 +523,8 @@ static const char *alias(const lookup *q, const variable *v, const char *rest)
     { "SSL_" #side "_SAN_DNS_", san, arg, .data = &san_dns }, \
     { "SSL_" #side "_SAN_OTHER_msUPN_", san, arg, .data = &san_upn }, \
     { "SSL_" #side "_SAN_OTHER_dnsSRV_", san, arg, .data = &san_srv }, \
-    { "SSL_" #side "_CERT", cert_pem, arg }
+    { "SSL_" #side "_CERT", cert_pem, arg }, \
+    { "SSL_" #side "_B64CERT", cert_base64, arg }
 
 /* Names of the older solutions (manual: "Compatibility", table 2): looked up, never exported. */
 #define ALIAS(name, today) { name, alias, .text = today }
@@ -545,6 +568,25 @@ static const variable variables[] = {
     { "SSL_SRP_USERINFO", srp_userinfo, .export = PER_REQUEST },
     { "SSL_SESSION_ID", session_id, .export = PER_REQUEST },
     { "SSL_SESSION_RESUMED", session_resumed, .export = PER_REQUEST },
+
+    { "SSL_SHARED_CIPHERS", handshake_fact, SSL_FACT_SHARED_CIPHERS },
+    { "SSL_HANDSHAKE_RTT", handshake_fact, SSL_FACT_ROUND_TRIP },
+    { "SSL_NEGOTIATED_GROUP", handshake_fact, SSL_FACT_GROUP },
+    { "SSL_SIGALG", handshake_fact, SSL_FACT_SIGNATURE },
+    { "SSL_CLIENT_SIGALG", handshake_fact, SSL_FACT_CLIENT_SIGNATURE },
+    { "SSL_ALPN", handshake_fact, SSL_FACT_ALPN },
+    { "SSL_CLIENTHELLO_VERSION", handshake_fact, SSL_FACT_HELLO_VERSION, .export = PER_HELLO },
+    { "SSL_CLIENTHELLO_CIPHERS", handshake_fact, SSL_FACT_HELLO_CIPHERS, .export = PER_HELLO },
+    { "SSL_CLIENTHELLO_EXTENSIONS", handshake_fact, SSL_FACT_HELLO_EXTENSIONS, .export = PER_HELLO },
+    { "SSL_CLIENTHELLO_GROUPS", handshake_fact, SSL_FACT_HELLO_GROUPS, .export = PER_HELLO },
+    { "SSL_CLIENTHELLO_EC_FORMATS", handshake_fact, SSL_FACT_HELLO_EC_FORMATS, .export = PER_HELLO },
+    { "SSL_CLIENTHELLO_SIG_ALGOS", handshake_fact, SSL_FACT_HELLO_SIG_ALGOS, .export = PER_HELLO },
+    { "SSL_CLIENTHELLO_ALPN", handshake_fact, SSL_FACT_HELLO_ALPN, .export = PER_HELLO },
+    { "SSL_CLIENTHELLO_VERSIONS", handshake_fact, SSL_FACT_HELLO_VERSIONS, .export = PER_HELLO },
+    { "SSL_JA3", handshake_fact, SSL_FACT_JA3, .export = PER_HELLO },
+    { "SSL_JA3_HASH", handshake_fact, SSL_FACT_JA3_HASH, .export = PER_HELLO },
+    { "SSL_JA4", handshake_fact, SSL_FACT_JA4, .export = PER_HELLO },
+    { "SSL_JA4_R", handshake_fact, SSL_FACT_JA4_RAW, .export = PER_HELLO },
 
     { "SSL_CLIENT_VERIFY", client_verify, CLIENT, .export = PER_REQUEST },
     { "SSL_CLIENT_V_REMAIN", cert_days_left, CLIENT, .export = PER_REQUEST },
@@ -634,8 +676,12 @@ static size_t fold_name(char *buffer, const char *name)
 static void index_names(apr_pool_t *p)
 {
     exact_names = apr_hash_make(p);
+    prefixes = apr_array_make(p, 16, sizeof(prefix));
     for (const variable *v = variables; v->name; v++) {
-        if (!is_prefix(v)) {
+        if (is_prefix(v)) {
+            APR_ARRAY_PUSH(prefixes, prefix) = (prefix){ v, strlen(v->name) };
+        }
+        else {
             apr_hash_set(exact_names, v->name, APR_HASH_KEY_STRING, v);
         }
     }
@@ -649,13 +695,15 @@ static const variable *find_variable(const char *name, const char **rest)
     const variable *v = len && exact_names ? apr_hash_get(exact_names, folded, (apr_ssize_t)len) : NULL;
 
     *rest = "";
-    if (v) {
+    if (v || !prefixes) {
         return v;
     }
-    for (v = variables; v->name; v++) {
-        if (is_prefix(v) && !strncasecmp(name, v->name, strlen(v->name))) {
-            *rest = name + strlen(v->name);
-            return v;
+    for (int i = 0; i < prefixes->nelts; i++) {
+        const prefix *candidate = &APR_ARRAY_IDX(prefixes, i, prefix);
+
+        if (!strncasecmp(name, candidate->variable->name, candidate->len)) {
+            *rest = name + candidate->len;
+            return candidate->variable;
         }
     }
     return NULL;
@@ -702,14 +750,17 @@ typedef struct words {
 static apr_thread_mutex_t *words_mutex;
 static int words_index[2] = { -1, -1 }; /* of X509's ex_data: CLIENT, SERVER */
 
-/* Empty values are not exported. */
 static void add_word(apr_array_header_t *list, const char *name, const char *value, int kind)
 {
-    if (value && *value) {
-        word *w = apr_array_push(list);
-
-        *w = (word){ name, value, kind };
+    if (value) {
+        *(word *)apr_array_push(list) = (word){ name, value, kind };
     }
+}
+
+/* The same, but an empty value is not exported. */
+static void add_filled(apr_array_header_t *list, const char *name, const char *value, int kind)
+{
+    add_word(list, name, value && *value ? value : NULL, kind);
 }
 
 static int exported_component(int nid)
@@ -767,9 +818,9 @@ static void word_rows(apr_pool_t *p, apr_array_header_t *list, X509 *cert, int s
         if ((v->arg & SERVER) != side || (v->export != PER_CERT && v->export != PER_CERT_NAME)) {
             continue;
         }
-        add_word(list, v->name, v->get(&q, v, ""), v->export == PER_CERT ? WORD_STD : WORD_DN);
+        add_filled(list, v->name, v->get(&q, v, ""), v->export == PER_CERT ? WORD_STD : WORD_DN);
         if (v->export == PER_CERT_NAME) {
-            add_word(list, v->name, ssl_x509_name_legacy(p, name_of(cert, v)), WORD_LEGACY_DN);
+            add_filled(list, v->name, ssl_x509_name_legacy(p, name_of(cert, v)), WORD_LEGACY_DN);
         }
     }
 }
@@ -937,8 +988,11 @@ static void export_always(request_rec *r, set_variable *set, const ssl_conn *con
 
 static void export_rows(const lookup *q, set_variable *set)
 {
+    int hello_shown = ssl_hello_shown(q->conn);
+
     for (const variable *v = variables; v->name; v++) {
-        const char *value = v->export == PER_REQUEST ? v->get(q, v, "") : NULL;
+        int wanted = v->export == PER_REQUEST || (v->export == PER_HELLO && hello_shown);
+        const char *value = wanted ? v->get(q, v, "") : NULL;
 
         if (value && *value) {
             set(q->r->subprocess_env, v->name, value);

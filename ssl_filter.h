@@ -28,6 +28,8 @@ struct ssl_transport {
     apr_read_type_e mode;          /**< whether reads may block */
     int unflushed;                 /**< passed down without a flush: some may lie in httpd's own filter */
     int answer_expected;           /**< the peer waits for what is gathered: send it before reading */
+    apr_time_t flight_sent;        /**< when the first bytes were flushed; 0: not yet */
+    apr_interval_time_t round_trip; /**< from then until the peer answered; 0: not yet */
     apr_status_t in_status, out_status; /**< of the last read and of the first failed write */
 };
 

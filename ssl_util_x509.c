@@ -62,11 +62,31 @@ static int string_has_nul(const ASN1_STRING *string)
     return has_nul(ASN1_STRING_get0_data(string), ASN1_STRING_length(string));
 }
 
+/** Whether STRING is the same in every writing: the printable characters of
+ * ASCII, one octet each, without the backslash.  Nearly all are, and need no BIO. */
+static int is_plain(const ASN1_STRING *string)
+{
+    const unsigned char *data = ASN1_STRING_get0_data(string);
+    int type = ASN1_STRING_type(string), len = ASN1_STRING_length(string);
+
+    if (type != V_ASN1_UTF8STRING && type != V_ASN1_PRINTABLESTRING && type != V_ASN1_IA5STRING) {
+        return 0;
+    }
+    while (len > 0 && data[len - 1] >= ' ' && data[len - 1] < 0x7f && data[len - 1] != '\\') {
+        len--;
+    }
+    return len == 0;
+}
+
 char *ssl_x509_string(apr_pool_t *p, const ASN1_STRING *string, int raw)
 {
     unsigned long flags = ASN1_STRFLGS_ESC_CTRL | (raw ? 0 : ASN1_STRFLGS_UTF8_CONVERT);
-    BIO *bio = new_text();
+    BIO *bio;
 
+    if (is_plain(string)) {
+        return apr_pstrmemdup(p, (const char *)ASN1_STRING_get0_data(string), (apr_size_t)ASN1_STRING_length(string));
+    }
+    bio = new_text();
     return take_text(p, bio, bio && ASN1_STRING_print_ex(bio, string, flags) >= 0);
 }
 
@@ -159,6 +179,19 @@ char *ssl_x509_pem(apr_pool_t *p, X509 *cert)
     BIO *bio = new_text();
 
     return take_text(p, bio, bio && PEM_write_bio_X509(bio, cert));
+}
+
+char *ssl_x509_base64(apr_pool_t *p, X509 *cert)
+{
+    unsigned char *der = NULL;
+    int len = i2d_X509(cert, &der);
+    char *text = len > 0 ? apr_palloc(p, (apr_size_t)(len + 2) / 3 * 4 + 1) : NULL;
+
+    if (text) {
+        EVP_EncodeBlock((unsigned char *)text, der, len);
+    }
+    OPENSSL_free(der);
+    return text;
 }
 
 /* ---- subject alternative names ---- */

@@ -47,6 +47,9 @@ char *ssl_x509_days_left(apr_pool_t *p, const ASN1_TIME *time);
 /** CERT in PEM, with newlines, as SSL_*_CERT. */
 char *ssl_x509_pem(apr_pool_t *p, X509 *cert);
 
+/** CERT in DER, in base64 on one line, as SSL_*_B64CERT. */
+char *ssl_x509_base64(apr_pool_t *p, X509 *cert);
+
 /** Subject alternative names of TYPE (GEN_EMAIL, GEN_DNS, or GEN_OTHERNAME with
  * the NID of its type-id: NID_ms_upn, NID_SRVName): array of char *, in the order
  * of the certificate, empty if there are none; as ssl_x509_string() writes

@@ -52,6 +52,7 @@ static struct {
     const char *sni;
     const char *path;        /* NULL: no request, the connection alone */
     const char *body_file;   /* what the response body has to be, byte for byte */
+    const char *cert;        /* client certificate and key, one PEM file; NULL: none */
     const char *header;      /* one more request header, without CRLF */
     int status;
     int connections;
@@ -163,6 +164,9 @@ static void context_create(void)
         || !SSL_CTX_set1_groups_list(ctx, "X25519:P-256"))
         die("cannot set protocol, ciphers and group");
     SSL_CTX_set_verify(ctx, SSL_VERIFY_NONE, NULL);
+    if (opt.cert != NULL && (SSL_CTX_use_certificate_file(ctx, opt.cert, SSL_FILETYPE_PEM) != 1
+                             || SSL_CTX_use_PrivateKey_file(ctx, opt.cert, SSL_FILETYPE_PEM) != 1))
+        die("cannot use the client certificate %s", opt.cert);
     SSL_CTX_set_mode(ctx, SSL_MODE_AUTO_RETRY);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(ctx, keep_latest_session);
@@ -661,6 +665,7 @@ static const struct option long_options[] = {
     { "path", required_argument, NULL, 'u' },
     { "body", required_argument, NULL, 'b' },
     { "header", required_argument, NULL, 'H' },
+    { "cert", required_argument, NULL, 'C' },
     { "status", required_argument, NULL, 'S' },
     { "connections", required_argument, NULL, 'c' },
     { "upload", required_argument, NULL, 'l' },
@@ -701,6 +706,7 @@ static void options_read(int argc, char **argv)
         case 'u': opt.path = optarg; break;
         case 'b': opt.body_file = optarg; break;
         case 'H': opt.header = optarg; break;
+        case 'C': opt.cert = optarg; break;
         case 'S': opt.status = atoi(optarg); break;
         case 'c': opt.connections = atoi(optarg); break;
         case 'l': opt.upload = atol(optarg); break;
