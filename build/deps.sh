@@ -17,7 +17,7 @@ packages_of() {
         build) echo apache2 apache2-dev libssl-dev gcc libc6-dev make openssl ;;
         test) echo libapache2-mod-perl2 liblwp-protocol-https-perl libio-socket-ssl-perl libwww-perl curl \
             nghttp2-client libnet-ssleay-perl procps gnutls-bin softhsm2 opensc libengine-pkcs11-openssl \
-            memcached redis-server ;;
+            memcached redis-server nginx-light haproxy nodejs ;;
         browser) echo chromium libnss3-tools ;;
         bench) echo nginx-light nghttp2-client ;;
         dev) echo clang clang-format valgrind shellcheck ;;
