@@ -16,7 +16,7 @@
  *   ssl_rand.h     SSLRandomSeed          ssl_keylog.h SSLKEYLOGFILE
  *   ssl_report.h   facts as text or JSON  ssl_check.h  usual mistakes
  *   ssl_require.h  one SSLRequire         ssl_expr.h   its language
- *   ssl_ticket.h   ticket keys
+ *   ssl_ticket.h   ticket keys            ssl_proxy.h  TLS to backends
  *   ssl_kernel.h   request hooks          ssl_renamed.h directives of the past
  */
 #ifndef SSL_PRIVATE_H
@@ -55,5 +55,6 @@ typedef struct ssl_dir_config ssl_dir_config;       /* ssl_config.h */
 typedef struct ssl_host ssl_host;                   /* ssl_ctx.h */
 typedef struct ssl_conn ssl_conn;                   /* ssl_conn.h */
 typedef struct ssl_transport ssl_transport;         /* ssl_filter.h */
+typedef struct ssl_backend ssl_backend;             /* ssl_proxy.h */
 
 #endif /* SSL_PRIVATE_H */
