@@ -23,6 +23,7 @@
 #include "ssl_filter.h"
 #include "ssl_kernel.h"
 #include "ssl_metrics.h"
+#include "ssl_proxy.h"
 #include "ssl_scache.h"
 #include "ssl_ticket.h"
 #include "ssl_vars.h"
@@ -39,26 +40,15 @@ static int ssl_is_https(conn_rec *c)
     return ssl_conn_secure(c) != NULL;
 }
 
-/* TLS to backends is not there yet: saying no here makes mod_proxy refuse the
- * request rather than send it in the clear. */
-static int bind_outgoing(conn_rec *c, ap_conf_vector_t *dir_conf, int enable)
-{
-    (void)dir_conf;
-    if (enable) {
-        ap_log_cerror(APLOG_MARK, APLOG_ERR, 0, c,
-                      APLOGNO(01961) "TLS to a backend was asked for, but this version of " SSL_MODULE_VERSION
-                      " only serves: SSLProxyEngine has no effect");
-    }
-    return DECLINED;
-}
-
 static int ssl_engine_set(conn_rec *c, ap_conf_vector_t *dir_conf, int proxy, int enable)
 {
     ssl_conn *conn = ap_get_module_config(c->conn_config, &ssl_module);
 
     if (enable) {
-        return proxy ? bind_outgoing(c, dir_conf, 1) == OK : conn && conn->ssl;
+        return proxy ? ssl_proxy_bind(c, dir_conf, 1) == OK : conn && conn->ssl;
     }
+    /* A connection that ssl_bind_outgoing has bound stays so: mod_proxy, when that hook has switched TLS on, has
+     * it switched off here, for modules of the old kind not to do it once more. */
     if (!conn) {
         conn = apr_pcalloc(c->pool, sizeof(*conn));
         conn->c = c;
@@ -106,6 +96,8 @@ static void register_hooks(apr_pool_t *p)
     static const char *const after_handshake[] = { "mod_http2.c", NULL };
     /* What BrowserMatch and SetEnvIf say about shutdown is known after them. */
     static const char *const setenvif[] = { "mod_setenvif.c", NULL };
+    /* <Proxy> sections are made, by its post_config, upon what the servers have. */
+    static const char *const proxy[] = { "mod_proxy.c", NULL };
 
     register_optional_functions();
     ssl_io_register(p);
@@ -113,12 +105,13 @@ static void register_hooks(apr_pool_t *p)
     ssl_access_register(p);
     ssl_buffer_register(p);
     ssl_vars_register(p);
+    ssl_proxy_register(p);
     APR_OPTIONAL_HOOK(ap, status_hook, ssl_scache_status, NULL, NULL, APR_HOOK_MIDDLE);
     APR_OPTIONAL_HOOK(ap, status_hook, ssl_metrics_status, NULL, NULL, APR_HOOK_MIDDLE);
 
     ap_hook_pre_config(pre_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_test_config(ssl_check_test_config, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_post_config(ssl_init_module, NULL, NULL, APR_HOOK_MIDDLE); /* mod_md puts itself before us */
+    ap_hook_post_config(ssl_init_module, NULL, proxy, APR_HOOK_MIDDLE); /* mod_md puts itself before us */
     ap_hook_test_config(ssl_dump, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_monitor(ssl_ticket_monitor, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(ssl_init_child, NULL, NULL, APR_HOOK_MIDDLE);
@@ -140,7 +133,6 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_handler(ssl_metrics_handler, NULL, NULL, APR_HOOK_MIDDLE);
 
     ap_hook_ssl_conn_is_ssl(ssl_hook_conn_is_ssl, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_ssl_bind_outgoing(bind_outgoing, NULL, NULL, APR_HOOK_MIDDLE);
 }
 
 module AP_MODULE_DECLARE_DATA ssl_module = {

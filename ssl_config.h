@@ -78,7 +78,17 @@ typedef struct ssl_proxy_config {
     int engine;
     ssl_tls_settings tls;
     const char *cert_file, *cert_path, *chain_file; /**< SSLProxyMachineCertificate... */
-    int check_peer_expire, check_peer_cn, check_peer_name;
+    int check_peer_expire;
+    int check_peer_cn, check_peer_name; /**< may stay SSL_UNSET: see ssl_peer_name_rule() */
+    int session_cache;                  /**< SSLProxySessionCache */
+    int require_close_notify;           /**< SSLProxyRequireCloseNotify */
+    const char *alpn;                   /**< SSLProxyALPN: names, separated by commas, or "off"; for h2 mod_proxy's count */
+    const char *sni;                    /**< SSLProxySNI, "off" for none; NULL or "on": the name of the request */
+
+    const char *defined_at; /**< "file:line" of the first SSLProxy... here; NULL: there is none */
+    /** What post_config made of this record, of the innermost that has one when records are merged; NULL: nothing.
+     * See ssl_proxy.h. */
+    const struct ssl_outgoing *made, *trust, *certs;
 } ssl_proxy_config;
 
 /** SSLOCSP...: OCSP questions about client certificates. */
@@ -187,6 +197,7 @@ struct ssl_global_config {
     apr_array_header_t *random_sources; /**< ssl_random_source */
     apr_array_header_t *policies;       /**< ssl_policy: the built-in ones, then those defined so far */
     apr_hash_t *pending;                /**< names of directives that this version only parses */
+    apr_time_t read_at;                 /**< tells this reading of the configuration from all others */
     int reporting;                      /**< hosts are made to be described, not to serve: without private keys */
 };
 
@@ -219,6 +230,14 @@ apr_array_header_t *ssl_policy_builtins(apr_pool_t *p);
 /** SSLPolicy NAME and <SSLPolicyDefine NAME>: for the directive table. */
 const char *ssl_policy_use(cmd_parms *cmd, void *dir, const char *name);
 const char *ssl_policy_define(cmd_parms *cmd, void *dir, const char *arg);
+
+/** RESULT becomes what ADD sets, and BASE where ADD sets nothing.  Complete if BASE is. */
+void ssl_config_proxy_merge(apr_pool_t *p, const ssl_proxy_config *base, const ssl_proxy_config *add,
+                            ssl_proxy_config *result);
+
+/** Text that is equal for two complete records if and only if all their fields
+ * that shape an outgoing SSL_CTX are. */
+const char *ssl_config_proxy_signature(apr_pool_t *p, const ssl_proxy_config *proxy);
 
 /** post_config: replaces SSL_UNSET in the record of S by the defaults. */
 void ssl_config_complete(server_rec *s);

@@ -50,6 +50,7 @@ struct ssl_conn {
     SSL *ssl;
     server_rec *server;       /**< virtual host in use: c->base_server until SNI chose another */
     ssl_transport *transport; /**< the way to the network */
+    ssl_backend *backend;     /**< of an outgoing connection; NULL: the peer is a client */
     ssl_conn_state state;
     apr_status_t end; /**< why CLOSED: what reads and writes return from then on */
     ssl_shutdown_kind shutdown;
@@ -113,6 +114,9 @@ apr_status_t ssl_conn_progress(ssl_conn *conn, ssl_conn_state wanted, apr_read_t
  * APR_EAGAIN: later again.  APR_EOF: the peer closed; orderly if SSL_RECEIVED_SHUTDOWN.
  * Else the reason; it is logged, and CONN is CLOSED. */
 apr_status_t ssl_conn_result(ssl_conn *conn, int ret, const char *what);
+
+/** Makes conn->ssl from CTX on conn->transport; freed with the connection. False: logged why not. */
+int ssl_conn_make_ssl(ssl_conn *conn, SSL_CTX *ctx);
 
 /** Fills conn->facts, when a handshake is over. */
 void ssl_conn_fill_facts(ssl_conn *conn);

@@ -61,6 +61,7 @@ typedef struct ssl_ctx_build {
     server_rec *server;
     const ssl_server_config *cfg;
     const char *id; /**< "name:port" */
+    int outgoing;   /**< for TLS to backends: cfg->tls is what SSLProxy... say */
     SSL_CTX *ctx;
     apr_pool_t *p;  /**< temporary */
     apr_array_header_t *pairs; /**< const ssl_pair *: what ssl_certs_load() found */
@@ -139,6 +140,22 @@ apr_status_t ssl_chain_complete(ssl_ctx_build *b);
 
 /** The same for CERTS, which connections of CTX get: fills certs->chains, in P. */
 void ssl_chain_complete_set(ssl_cert_set *certs, SSL_CTX *ctx, apr_pool_t *p);
+
+/** The versions of B, the lowest to the highest; its ciphers.  APR_SUCCESS, or logged why not. */
+apr_status_t ssl_ctx_set_protocols(ssl_ctx_build *b);
+apr_status_t ssl_ctx_set_ciphers(ssl_ctx_build *b);
+
+/** The bounds of a mask of SSL_PROTO_, as SSL_set_min_proto_version(3) wants them; 0: there are none. */
+void ssl_ctx_protocol_bounds(int protocols, int *low, int *high);
+
+/** Whether another module looks at each SSL_CTX, so that none is shared. */
+int ssl_ctx_others_look(void);
+
+/** Gives B the CAs and CRLs that certificates are verified with.  APR_SUCCESS, or logged why not. */
+apr_status_t ssl_verify_load(ssl_ctx_build *b);
+
+/** Whether ERROR, of a verification, only says that no CA of ours stands above the certificate. */
+int ssl_verify_is_unknown_issuer(int error);
 
 /** Sets how B verifies client certificates and which CAs it names to them. */
 apr_status_t ssl_verify_setup(ssl_ctx_build *b);

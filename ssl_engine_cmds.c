@@ -37,6 +37,17 @@ static void note_pending(cmd_parms *cmd)
     apr_hash_set(ssl_global()->pending, cmd->cmd->name, APR_HASH_KEY_STRING, cmd->cmd->name);
 }
 
+/* In a <Proxy> section, its own; else the server's. */
+static ssl_proxy_config *proxy_record(cmd_parms *cmd, void *dir)
+{
+    ssl_proxy_config *proxy = cmd->path ? &((ssl_dir_config *)dir)->proxy : &ssl_config_of(cmd->server)->proxy;
+
+    if (!proxy->defined_at) {
+        proxy->defined_at = ssl_config_place(cmd);
+    }
+    return proxy;
+}
+
 static void *field_of(cmd_parms *cmd, void *dir)
 {
     const target *t = cmd->info;
@@ -49,8 +60,8 @@ static void *field_of(cmd_parms *cmd, void *dir)
     case RECORD_DIR:
         record = dir;
         break;
-    case RECORD_PROXY: /* in a <Proxy> section, its own; else the server's */
-        record = cmd->path ? (char *)&((ssl_dir_config *)dir)->proxy : (char *)&ssl_config_of(cmd->server)->proxy;
+    case RECORD_PROXY:
+        record = (char *)proxy_record(cmd, dir);
         break;
     default:
         record = (char *)ssl_config_of(cmd->server);
@@ -150,6 +161,11 @@ static const char *set_file(cmd_parms *cmd, void *dir, const char *arg)
     const char *path, *err = checked_path(cmd, arg, 0, &path);
 
     return err ? err : set_string(cmd, dir, path);
+}
+
+static const char *set_file_or_uri(cmd_parms *cmd, void *dir, const char *arg)
+{
+    return ssl_is_key_uri(arg) ? set_string(cmd, dir, arg) : set_file(cmd, dir, arg);
 }
 
 static const char *set_path(cmd_parms *cmd, void *dir, const char *arg)
@@ -366,6 +382,32 @@ static const char *set_proxy_cipher_suite(cmd_parms *cmd, void *dir, const char 
         *(tls13 ? &tls->tls13_cipher_suites : &tls->cipher_suite) = spec;
     }
     return err;
+}
+
+/* Kept as one list, separated by commas. */
+static const char *set_alpn(cmd_parms *cmd, void *dir, int argc, char *const argv[])
+{
+    const char *list = "";
+    int i;
+
+    for (i = 0; i < argc; i++) {
+        if (!*argv[i] || strlen(argv[i]) > 255 || strchr(argv[i], ',')) {
+            return invalid(cmd, argv[i], "the name of a protocol has 1 to 255 characters (RFC 7301) and no comma");
+        }
+        list = apr_pstrcat(cmd->pool, list, *list ? "," : "", argv[i], NULL);
+    }
+    return argc ? set_string(cmd, dir, list) : invalid(cmd, "", "it is one or more protocols ('http/1.1'), or 'off'");
+}
+
+static const char *set_sni(cmd_parms *cmd, void *dir, const char *arg)
+{
+    apr_size_t legal = strspn(arg, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._");
+    int is_address = arg[strspn(arg, "0123456789.")] == '\0';
+
+    if (!*arg || arg[legal] || is_address || legal > 255) {
+        return invalid(cmd, arg, "it is 'on', 'off' or the name of a host, which an address is not (RFC 6066, 3)");
+    }
+    return set_string(cmd, dir, arg);
 }
 
 static const word_value verify_words[] = {
@@ -719,8 +761,8 @@ static const word_value ocsp_flags[] = { { "no_ocsp_for_cert_ok", SSL_OCSP_NO_UR
     (void *)&(const target) { .record = kind, .offset = offsetof(type, member), __VA_ARGS__ }
 #define SERVER(member, ...) TO(RECORD_SERVER, ssl_server_config, member, __VA_ARGS__)
 #define DIR(member, ...) TO(RECORD_DIR, ssl_dir_config, member, __VA_ARGS__)
-#define PROXY(member) TO(RECORD_PROXY, ssl_proxy_config, member, .pending = 1)
-#define PROXY_WORDS(member, w, f) TO(RECORD_PROXY, ssl_proxy_config, member, .words = w, .flags = f, .pending = 1)
+#define PROXY(member) TO(RECORD_PROXY, ssl_proxy_config, member)
+#define PROXY_WORDS(member, w, f) TO(RECORD_PROXY, ssl_proxy_config, member, .words = w, .flags = f)
 #define PENDING .pending = 1
 #define HOST RSRC_CONF
 #define PROXY_CTX (RSRC_CONF | PROXY_CONF)
@@ -823,8 +865,8 @@ const command_rec ssl_directives[] = {
                   "revocation lists for backends (PEM file)"),
     AP_INIT_TAKE_ARGV("SSLProxyCARevocationCheck", set_words, PROXY_WORDS(tls.crl_check, crl_words, crl_flags),
                       PROXY_CTX, "none, leaf or chain, and flags"),
-    AP_INIT_TAKE1("SSLProxyMachineCertificateFile", set_file, PROXY(cert_file), PROXY_CTX,
-                  "our client certificates and keys (PEM file)"),
+    AP_INIT_TAKE1("SSLProxyMachineCertificateFile", set_file_or_uri, PROXY(cert_file), PROXY_CTX,
+                  "our client certificates and keys (PEM file or pkcs11: URI)"),
     AP_INIT_TAKE1("SSLProxyMachineCertificatePath", set_path, PROXY(cert_path), PROXY_CTX,
                   "our client certificates and keys (directory of PEM files)"),
     AP_INIT_TAKE1("SSLProxyMachineCertificateChainFile", set_file, PROXY(chain_file), PROXY_CTX,
@@ -835,6 +877,13 @@ const command_rec ssl_directives[] = {
                  "compare a backend's common name (on, off)"),
     AP_INIT_FLAG("SSLProxyCheckPeerName", set_flag, PROXY(check_peer_name), PROXY_CTX,
                  "compare a backend's names (on, off)"),
+    AP_INIT_FLAG("SSLProxySessionCache", set_flag, PROXY(session_cache), PROXY_CTX,
+                 "resume sessions of backends (on, off)"),
+    AP_INIT_FLAG("SSLProxyRequireCloseNotify", set_flag, PROXY(require_close_notify), PROXY_CTX,
+                 "a response that ends with the connection is whole only with close_notify (on, off)"),
+    AP_INIT_TAKE_ARGV("SSLProxyALPN", set_alpn, PROXY(alpn), PROXY_CTX, "protocols offered to backends, or off"),
+    AP_INIT_TAKE1("SSLProxySNI", set_sni, PROXY(sni), PROXY_CTX,
+                  "the name that backends are told: on (the request's), off, or a name"),
 
     /* directories */
     AP_INIT_TAKE_ARGV("SSLOptions", set_options, NULL, OR_OPTIONS | RSRC_CONF, "[+|-]option ..."),

@@ -43,15 +43,21 @@ static const field tls_fields[] = {
     END_OF_FIELDS
 };
 
-#define PROXY(member, kind, preset) ROW(ssl_proxy_config, member, kind, preset, 0)
+#define PROXY(member, kind, preset) ROW(ssl_proxy_config, member, kind, preset, 1)
+#define PROXY_ONLY(member, kind, preset) ROW(ssl_proxy_config, member, kind, preset, 0)
 static const field proxy_fields[] = {
-    PROXY(engine, FIELD_INT, 0),
+    PROXY_ONLY(engine, FIELD_INT, 0),
     PROXY(cert_file, FIELD_FILE, 0),
     PROXY(cert_path, FIELD_FILE, 0),
     PROXY(chain_file, FIELD_FILE, 0),
-    PROXY(check_peer_expire, FIELD_INT, 1),
-    PROXY(check_peer_cn, FIELD_INT, 1),
-    PROXY(check_peer_name, FIELD_INT, 1),
+    PROXY_ONLY(check_peer_expire, FIELD_INT, 1),
+    /* Which of the two counts depends on whether the other was set. */
+    PROXY_ONLY(check_peer_cn, FIELD_INT, SSL_UNSET),
+    PROXY_ONLY(check_peer_name, FIELD_INT, SSL_UNSET),
+    PROXY_ONLY(session_cache, FIELD_INT, 1),
+    PROXY_ONLY(require_close_notify, FIELD_INT, 1),
+    PROXY_ONLY(alpn, FIELD_STRING, 0),
+    PROXY_ONLY(sni, FIELD_STRING, 0),
     END_OF_FIELDS
 };
 
@@ -251,6 +257,7 @@ void ssl_config_begin(apr_pool_t *p)
     global_config->sni_policy = SSL_SNI_SECURE;
     global_config->fips = SSL_UNSET;
     global_config->ticket_rotation = SSL_UNSET;
+    global_config->read_at = apr_time_now();
     global_config->random_sources = apr_array_make(p, 4, sizeof(ssl_random_source));
     global_config->policies = ssl_policy_builtins(p);
     global_config->pending = apr_hash_make(p);
@@ -279,11 +286,24 @@ static void proxy_create(ssl_proxy_config *proxy)
     fields_create(proxy_fields, proxy);
 }
 
-static void proxy_merge(apr_pool_t *p, const ssl_proxy_config *base, const ssl_proxy_config *add,
-                        ssl_proxy_config *result)
+void ssl_config_proxy_merge(apr_pool_t *p, const ssl_proxy_config *base, const ssl_proxy_config *add,
+                            ssl_proxy_config *result)
 {
     fields_merge(p, tls_fields, &base->tls, &add->tls, &result->tls);
     fields_merge(p, proxy_fields, base, add, result);
+    result->defined_at = add->defined_at ? add->defined_at : base->defined_at;
+    result->made = add->made ? add->made : base->made;
+    result->trust = add->trust ? add->trust : base->trust;
+    result->certs = add->certs ? add->certs : base->certs;
+}
+
+const char *ssl_config_proxy_signature(apr_pool_t *p, const ssl_proxy_config *proxy)
+{
+    apr_array_header_t *parts = apr_array_make(p, 16, sizeof(const char *));
+
+    fields_sign(p, tls_fields, &proxy->tls, parts);
+    fields_sign(p, proxy_fields, proxy, parts);
+    return apr_array_pstrcat(p, parts, '\n');
 }
 
 void *ssl_config_server_create(apr_pool_t *p, server_rec *s)
@@ -304,7 +324,7 @@ static ssl_server_config *merge_servers(apr_pool_t *p, const ssl_server_config *
 
     fields_merge(p, tls_fields, &base->tls, &add->tls, &cfg->tls);
     fields_merge(p, server_fields, base, add, cfg);
-    proxy_merge(p, &base->proxy, &add->proxy, &cfg->proxy);
+    ssl_config_proxy_merge(p, &base->proxy, &add->proxy, &cfg->proxy);
     cfg->defined_at = add->defined_at ? add->defined_at : base->defined_at;
     cfg->certs_at = add->certs_at ? add->certs_at : base->certs_at;
     cfg->policy = add->policy ? add->policy : base->policy;
@@ -359,7 +379,7 @@ void *ssl_config_dir_merge(apr_pool_t *p, void *basev, void *addv)
 
     fields_merge(p, dir_fields, base, add, dir);
     merge_options(base, add, dir);
-    proxy_merge(p, &base->proxy, &add->proxy, &dir->proxy);
+    ssl_config_proxy_merge(p, &base->proxy, &add->proxy, &dir->proxy);
     return dir;
 }
 

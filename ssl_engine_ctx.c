@@ -102,22 +102,31 @@ static const struct {
 
 /* The bounds of what is allowed.  Where SSLProtocol leaves a hole, what lies
  * below it is not allowed either, as it always has been. */
-static apr_status_t set_protocols(ssl_ctx_build *b)
+void ssl_ctx_protocol_bounds(int protocols, int *low, int *high)
 {
-    int protocols = b->cfg->tls.protocols, low = 0, high = 0, i;
+    int i;
 
+    *low = *high = 0;
     for (i = (int)(sizeof(versions) / sizeof(versions[0])) - 1; i >= 0; i--) {
         if (protocols & versions[i].bit) {
-            high = high ? high : versions[i].version;
-            low = versions[i].version;
+            *high = *high ? *high : versions[i].version;
+            *low = versions[i].version;
         }
-        else if (high) {
+        else if (*high) {
             break;
         }
     }
+}
+
+apr_status_t ssl_ctx_set_protocols(ssl_ctx_build *b)
+{
+    int low, high;
+
+    ssl_ctx_protocol_bounds(b->cfg->tls.protocols, &low, &high);
     if (!low) {
         ap_log_error(APLOG_MARK, APLOG_EMERG, 0, b->server,
-                     APLOGNO(02231) "%s: No SSL protocols available [hint: SSLProtocol]", b->id);
+                     APLOGNO(02231) "%s: No SSL protocols available [hint: %s]", b->id,
+                     b->outgoing ? "SSLProxyProtocol" : "SSLProtocol");
         return APR_EGENERAL;
     }
     SSL_CTX_set_min_proto_version(b->ctx, low);
@@ -155,13 +164,13 @@ static apr_status_t drop_useless_tickets(ssl_ctx_build *b)
     return APR_SUCCESS;
 }
 
-static apr_status_t set_ciphers(ssl_ctx_build *b)
+apr_status_t ssl_ctx_set_ciphers(ssl_ctx_build *b)
 {
     const ssl_tls_settings *tls = &b->cfg->tls;
 
     if (tls->cipher_suite && !SSL_CTX_set_cipher_list(b->ctx, tls->cipher_suite)) {
-        return fail(b, APLOGNO(01898) "Unable to configure permitted SSL ciphers: SSLCipherSuite names none that "
-                       "this OpenSSL has");
+        return fail(b, APLOGNO(01898) "Unable to configure permitted SSL ciphers: SSLCipherSuite (for backends "
+                       "SSLProxyCipherSuite) names none that this OpenSSL has");
     }
     if (tls->tls13_cipher_suites && !SSL_CTX_set_ciphersuites(b->ctx, tls->tls13_cipher_suites)) {
         return fail(b, APLOGNO(10127) "Unable to configure permitted TLSv1.3 ciphers: SSLCipherSuite TLSv1.3 names "
@@ -234,8 +243,8 @@ static void set_callbacks(SSL_CTX *ctx, const ssl_server_config *cfg)
 static apr_status_t build(ssl_ctx_build *b)
 {
     static apr_status_t (*const steps[])(ssl_ctx_build *) = {
-        set_protocols, set_ciphers, set_dh, ssl_verify_setup, ssl_certs_use, ssl_srp_load, ssl_confcmd_run,
-        drop_useless_tickets, check_has_cert, ssl_chain_complete
+        ssl_ctx_set_protocols, ssl_ctx_set_ciphers, set_dh, ssl_verify_setup, ssl_certs_use, ssl_srp_load,
+        ssl_confcmd_run, drop_useless_tickets, check_has_cert, ssl_chain_complete
     };
     size_t i;
 
@@ -282,7 +291,7 @@ static int has_directories(const ssl_server_config *cfg)
 }
 
 /* What another module does to an SSL_CTX is meant for one host. */
-static int others_look_at_contexts(void)
+int ssl_ctx_others_look(void)
 {
     return apr_optional_hook_get("init_server") != NULL;
 }
@@ -358,7 +367,7 @@ static int needs_own_ctx(const ssl_ctx_build *b)
 
     /* A dump describes what is in the SSL_CTX; a module that sees an SSL
      * before its handshake may look for the certificate. */
-    if (b->pairs->nelts == 0 || ssl_global()->reporting || others_look_at_contexts() ||
+    if (b->pairs->nelts == 0 || ssl_global()->reporting || ssl_ctx_others_look() ||
         apr_optional_hook_get("pre_handshake")) {
         return 1;
     }
@@ -417,7 +426,7 @@ static const char *sign(const ssl_host *host, apr_pool_t *scratch)
         }
         APR_ARRAY_PUSH(parts, const char *) = host->certs->pairs[i]->signature;
     }
-    return others_look_at_contexts() ? NULL : apr_array_pstrcat(scratch, parts, '\n');
+    return ssl_ctx_others_look() ? NULL : apr_array_pstrcat(scratch, parts, '\n');
 }
 
 /* An SSL_CTX that can't be kept is freed with the configuration that made it. */

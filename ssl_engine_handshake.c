@@ -9,6 +9,7 @@
 #include "ssl_filter.h"
 #include "ssl_log.h"
 #include "ssl_metrics.h"
+#include "ssl_proxy.h"
 #include "ssl_rand.h"
 #include "ssl_scache.h"
 #include "ssl_srp.h"
@@ -121,12 +122,11 @@ int ssl_conn_use_certs(ssl_conn *conn)
     return 1;
 }
 
-static int make_ssl(ssl_conn *conn)
+int ssl_conn_make_ssl(ssl_conn *conn, SSL_CTX *ctx)
 {
-    ssl_host *host = ssl_config_of(conn->server)->host;
     BIO *bio;
 
-    conn->ssl = host ? SSL_new(host->ctx) : NULL;
+    conn->ssl = ctx ? SSL_new(ctx) : NULL;
     bio = conn->ssl ? ssl_transport_bio(conn->transport) : NULL;
     if (!bio) {
         ap_log_cerror(APLOG_MARK, APLOG_ERR, 0, conn->c, APLOGNO(01962) "cannot make an SSL object");
@@ -135,9 +135,19 @@ static int make_ssl(ssl_conn *conn)
     }
     SSL_set_bio(conn->ssl, bio, bio);
     SSL_set_app_data(conn->ssl, conn);
+    apr_pool_cleanup_register(conn->c->pool, conn, free_ssl, apr_pool_cleanup_null);
+    return 1;
+}
+
+static int make_ssl(ssl_conn *conn)
+{
+    ssl_host *host = ssl_config_of(conn->server)->host;
+
+    if (!ssl_conn_make_ssl(conn, host ? host->ctx : NULL)) {
+        return 0;
+    }
     SSL_set_accept_state(conn->ssl);
     ssl_hello_watch(conn);
-    apr_pool_cleanup_register(conn->c->pool, conn, free_ssl, apr_pool_cleanup_null);
     return ssl_conn_bind_host(conn, conn->server) == 0;
 }
 
@@ -155,6 +165,9 @@ int ssl_conn_pre_connection(conn_rec *c, void *csd)
     int rv;
 
     (void)csd;
+    if (conn && conn->backend && !conn->ssl && conn->state == SSL_CONN_NEW) {
+        return ssl_proxy_start(conn);
+    }
     if (!wants_tls(c, conn)) {
         if (!c->master && !c->outgoing && !conn) {
             ssl_plain_watch(c);
@@ -233,7 +246,10 @@ static apr_status_t network_failed(ssl_conn *conn, const char *what)
     if (APR_STATUS_IS_TIMEUP(rv) && !shaking) {
         return rv;
     }
-    if (APR_STATUS_IS_EOF(rv)) {
+    if (conn->backend) {
+        ssl_proxy_failed(conn, rv);
+    }
+    else if (APR_STATUS_IS_EOF(rv)) {
         ap_log_cerror(APLOG_MARK, APLOG_INFO, rv, conn->c, APLOGNO(02006) "SSL %s stopped: connection was closed "
                       "by the peer", what);
     }
@@ -241,7 +257,9 @@ static apr_status_t network_failed(ssl_conn *conn, const char *what)
         ap_log_cerror(APLOG_MARK, APLOG_INFO, rv, conn->c, APLOGNO(02007) "SSL %s interrupted by the system%s", what,
                       APR_STATUS_IS_TIMEUP(rv) ? ": the peer stalled" : "");
     }
-    ssl_metrics_cut_off(conn, rv);
+    if (!conn->backend) {
+        ssl_metrics_cut_off(conn, rv);
+    }
     ssl_conn_abort(conn, rv);
     conn->c->aborted = shaking || !APR_STATUS_IS_EOF(rv);
     return rv;
@@ -250,11 +268,16 @@ static apr_status_t network_failed(ssl_conn *conn, const char *what)
 /* OpenSSL refuses to go on; its alert, if it made one, still leaves. */
 static apr_status_t protocol_failed(ssl_conn *conn, const char *what)
 {
-    ap_log_cerror(APLOG_MARK, APLOG_INFO, 0, conn->c, APLOGNO(02008) "SSL library error in %s (server %s)", what,
-                  ssl_server_id(conn->c->pool, conn->server));
-    ssl_explain_failure(conn);
-    ssl_metrics_failed(conn);
-    ssl_log_queue_conn(APLOG_MARK, APLOG_INFO, conn->c);
+    if (conn->backend) {
+        ssl_proxy_failed(conn, APR_SUCCESS);
+    }
+    else {
+        ap_log_cerror(APLOG_MARK, APLOG_INFO, 0, conn->c, APLOGNO(02008) "SSL library error in %s (server %s)", what,
+                      ssl_server_id(conn->c->pool, conn->server));
+        ssl_explain_failure(conn);
+        ssl_metrics_failed(conn);
+        ssl_log_queue_conn(APLOG_MARK, APLOG_INFO, conn->c);
+    }
     ssl_transport_send(conn->transport, 1);
     ssl_conn_abort(conn, APR_ECONNABORTED);
     conn->c->aborted = 1;
@@ -359,24 +382,34 @@ static apr_status_t shake_hands(ssl_conn *conn)
     }
     conn->state = SSL_CONN_ESTABLISHED;
     ssl_conn_fill_facts(conn);
-    ssl_metrics_established(conn);
-    ssl_scache_used(conn);
+    if (!conn->backend) {
+        ssl_metrics_established(conn);
+        ssl_scache_used(conn);
+    }
     ssl_ktls_settle(conn);
-    /* Up to TLS 1.2 a full handshake ends with a message of ours that the client waits for. */
-    conn->transport->answer_expected = SSL_version(conn->ssl) < TLS1_3_VERSION && !conn->facts.resumed;
+    /* Up to TLS 1.2 a full handshake ends with a message of the server that the client waits for.  Where the
+     * client's is the last, the request follows at once. */
+    conn->transport->answer_expected =
+        !conn->backend && SSL_version(conn->ssl) < TLS1_3_VERSION && !conn->facts.resumed;
     /* An idle connection keeps no buffers; while shaking hands they would be made again for each message. */
     SSL_set_mode(conn->ssl, SSL_MODE_RELEASE_BUFFERS);
     ap_log_cerror(APLOG_MARK, APLOG_DEBUG, 0, conn->c, APLOGNO(02041) "Protocol: %s, Cipher: %s (%d/%d bits)",
                   conn->facts.protocol, conn->facts.cipher, conn->facts.cipher_bits_used,
                   conn->facts.cipher_bits_possible);
-    return APR_SUCCESS;
+    return conn->backend ? ssl_proxy_accept(conn) : APR_SUCCESS;
+}
+
+/* A client's first bytes are looked at; to a backend the first bytes are ours. */
+static apr_status_t begin(ssl_conn *conn)
+{
+    return conn->backend ? ssl_proxy_begin(conn) : recognise(conn);
 }
 
 apr_status_t ssl_conn_progress(ssl_conn *conn, ssl_conn_state wanted, apr_read_type_e block)
 {
     conn->transport->mode = block;
     while (conn->state < wanted && !conn->plain_http) {
-        apr_status_t rv = conn->state == SSL_CONN_NEW ? recognise(conn) : shake_hands(conn);
+        apr_status_t rv = conn->state == SSL_CONN_NEW ? begin(conn) : shake_hands(conn);
 
         if (rv != APR_SUCCESS && !(APR_STATUS_IS_EAGAIN(rv) && block == APR_BLOCK_READ)) {
             return rv;

@@ -13,6 +13,7 @@
 #include "ssl_metrics.h"
 #include "ssl_pairs.h"
 #include "ssl_pphrase.h"
+#include "ssl_proxy.h"
 #include "ssl_rand.h"
 #include "ssl_scache.h"
 #include "ssl_ticket.h"
@@ -241,6 +242,17 @@ static apr_status_t make_hosts(server_rec *main_server, apr_pool_t *p, apr_pool_
     return rv == APR_SUCCESS ? show_hosts(main_server, p) : rv;
 }
 
+static apr_status_t make_outgoing(server_rec *main_server, apr_pool_t *p, apr_pool_t *ptemp)
+{
+    apr_status_t rv = APR_SUCCESS;
+    server_rec *s;
+
+    for (s = main_server; s && rv == APR_SUCCESS; s = s->next) {
+        rv = ssl_proxy_make_server(s, p, ptemp);
+    }
+    return rv;
+}
+
 void ssl_init_for_report(server_rec *main_server, apr_pool_t *p)
 {
     ssl_ctx_plan *plan = ssl_ctx_plan_make(p);
@@ -288,6 +300,9 @@ static apr_status_t set_up(server_rec *s, apr_pool_t *p, apr_pool_t *ptemp, int 
     }
     if (rv == APR_SUCCESS) {
         rv = make_hosts(s, p, ptemp);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = make_outgoing(s, p, ptemp);
     }
     if (rv == APR_SUCCESS) {
         rv = ssl_ticket_ready(s, p, for_good);

@@ -19,8 +19,10 @@
 #include "ssl_ctx.h"
 #include "ssl_filter.h"
 #include "ssl_log.h"
+#include "ssl_proxy.h"
 
 #define FILTER_NAME "SSL/TLS Filter"
+#define GATHERING_NAME "SSL/TLS Coalescing Filter" /* as mod_proxy knows it */
 
 /* Plaintext of a full record (RFC 8446, 5.1). */
 #define RECORD SSL_RECORD_BLOCK
@@ -39,7 +41,7 @@
 /* What a read of lines asks for. */
 #define LINE_CHUNK SSL_SMALL_BLOCK
 
-static ap_filter_rec_t *input_filter, *output_filter;
+static ap_filter_rec_t *input_filter, *output_filter, *gathering_filter;
 
 /** Both filters of a connection share this. */
 typedef struct io_ctx {
@@ -256,6 +258,17 @@ static apr_status_t take_all(io_ctx *io, apr_bucket_brigade *bb, apr_read_type_e
     return APR_BRIGADE_EMPTY(bb) ? rv : APR_SUCCESS;
 }
 
+/* A body that ends with the connection looks the same whether it is whole or cut
+ * off, but for close_notify (RFC 9112, 8: it is then incomplete). */
+static apr_status_t end_of_body(const ssl_conn *conn, apr_status_t rv)
+{
+    const ssl_backend *backend = conn->backend;
+
+    return APR_STATUS_IS_EOF(rv) && backend && backend->truncated && backend->settings.require_close_notify
+               ? APR_ECONNABORTED
+               : rv;
+}
+
 static apr_status_t filter_in(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_t mode, apr_read_type_e block,
                               apr_off_t readbytes)
 {
@@ -265,12 +278,12 @@ static apr_status_t filter_in(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_m
     if (!has_bytes(io)) {
         rv = ssl_conn_progress(io->conn, SSL_CONN_ESTABLISHED, block);
         if (rv != APR_SUCCESS || mode == AP_MODE_INIT) {
-            return rv;
+            return mode == AP_MODE_READBYTES ? end_of_body(io->conn, rv) : rv;
         }
     }
     switch (mode) {
     case AP_MODE_READBYTES:
-        return take_bytes(io, bb, block, readbytes);
+        return end_of_body(io->conn, take_bytes(io, bb, block, readbytes));
     case AP_MODE_SPECULATIVE:
         return peek_bytes(io, bb, block, readbytes);
     case AP_MODE_GETLINE:
@@ -501,6 +514,24 @@ static apr_status_t put_bucket(io_ctx *io, apr_bucket *e)
     return rv;
 }
 
+/* The proxy modules pass on what they have without flushing it.  For a tunnel
+ * they remove this filter, which only stands for gathering, from the client's
+ * side; connections to backends never have it. */
+static apr_status_t pass_on(ap_filter_t *f, apr_bucket_brigade *bb)
+{
+    return ap_pass_brigade(f->next, bb);
+}
+
+static int may_gather(const ssl_conn *conn)
+{
+    ap_filter_t *f = conn->backend ? NULL : conn->c->output_filters;
+
+    while (f && f->frec != gathering_filter) {
+        f = f->next;
+    }
+    return f != NULL;
+}
+
 static apr_status_t filter_out(ap_filter_t *f, apr_bucket_brigade *bb)
 {
     io_ctx *io = f->ctx;
@@ -522,6 +553,9 @@ static apr_status_t filter_out(ap_filter_t *f, apr_bucket_brigade *bb)
         f->c->aborted = 1;
     }
     apr_brigade_cleanup(bb);
+    if (io->gathered && rv == APR_SUCCESS && !may_gather(conn)) {
+        rv = encrypt_gathered(io);
+    }
     if (!APR_BRIGADE_EMPTY(conn->transport->to_send) || conn->transport->block) {
         apr_status_t sent = ssl_transport_send(conn->transport, 0);
         rv = rv == APR_SUCCESS ? sent : rv;
@@ -552,6 +586,10 @@ void ssl_io_add(ssl_conn *conn)
     ap_filter_t *in = ap_add_input_filter_handle(input_filter, io, NULL, c);
     ap_filter_t *out = ap_add_output_filter_handle(output_filter, io, NULL, c);
 
+    if (!conn->backend) {
+        ap_add_output_filter_handle(gathering_filter, NULL, NULL, c);
+    }
+
     io->conn = conn;
     io->plain = apr_brigade_create(c->pool, c->bucket_alloc);
     conn->transport = ssl_transport_make(c, in, out);
@@ -564,4 +602,5 @@ void ssl_io_register(apr_pool_t *p)
     /* mod_reqtimeout and others count on our place: above the network's, below HTTP's. */
     input_filter = ap_register_input_filter(FILTER_NAME, filter_in, NULL, AP_FTYPE_CONNECTION + 5);
     output_filter = ap_register_output_filter(FILTER_NAME, filter_out, NULL, AP_FTYPE_CONNECTION + 5);
+    gathering_filter = ap_register_output_filter(GATHERING_NAME, pass_on, NULL, AP_FTYPE_CONNECTION + 4);
 }

@@ -12,6 +12,12 @@
 
 #include <unistd.h>
 
+/* "CACertificateFile" by its full name. */
+static const char *directive_of(const ssl_ctx_build *b, const char *name)
+{
+    return apr_pstrcat(b->p, b->outgoing ? "SSLProxy" : "SSL", name, NULL);
+}
+
 static apr_status_t fail(ssl_ctx_build *b, const char *directive, const char *path)
 {
     const char *problem = ssl_path_problem(b->p, path, ap_is_directory(b->p, path));
@@ -59,10 +65,10 @@ static apr_status_t load_cas(ssl_ctx_build *b)
     const ssl_tls_settings *tls = &b->cfg->tls;
 
     if (tls->ca_file && SSL_CTX_load_verify_file(b->ctx, tls->ca_file) != 1) {
-        return fail(b, "SSLCACertificateFile", tls->ca_file);
+        return fail(b, directive_of(b, "CACertificateFile"), tls->ca_file);
     }
     if (tls->ca_path && SSL_CTX_load_verify_dir(b->ctx, tls->ca_path) != 1) {
-        return fail(b, "SSLCACertificatePath", tls->ca_path);
+        return fail(b, directive_of(b, "CACertificatePath"), tls->ca_path);
     }
     return APR_SUCCESS;
 }
@@ -125,10 +131,10 @@ static apr_status_t load_crls(ssl_ctx_build *b)
     X509_STORE *store = SSL_CTX_get_cert_store(b->ctx);
 
     if (tls->crl_file && !X509_STORE_load_file(store, tls->crl_file)) {
-        return fail(b, "SSLCARevocationFile", tls->crl_file);
+        return fail(b, directive_of(b, "CARevocationFile"), tls->crl_file);
     }
     if (tls->crl_path && !X509_STORE_load_path(store, tls->crl_path)) {
-        return fail(b, "SSLCARevocationPath", tls->crl_path);
+        return fail(b, directive_of(b, "CARevocationPath"), tls->crl_path);
     }
     return APR_SUCCESS;
 }
@@ -142,14 +148,15 @@ static apr_status_t check_crls(ssl_ctx_build *b)
     if (mode == SSL_CRLCHECK_NONE) {
         if (any) {
             ap_log_error(APLOG_MARK, APLOG_WARNING, 0, b->server,
-                         APLOGNO(01899) "%s: revocation lists are configured, but SSLCARevocationCheck is none: they "
-                         "are not used", b->id);
+                         APLOGNO(01899) "%s: revocation lists are configured, but %s is none: they are not used", b->id,
+                         directive_of(b, "CARevocationCheck"));
         }
         return load_crls(b);
     }
     if (!any) {
         ap_log_error(APLOG_MARK, APLOG_EMERG, 0, b->server,
-                     "%s: SSLCARevocationCheck needs SSLCARevocationFile or SSLCARevocationPath", b->id);
+                     "%s: %s needs %s or %s", b->id, directive_of(b, "CARevocationCheck"),
+                     directive_of(b, "CARevocationFile"), directive_of(b, "CARevocationPath"));
         return APR_EGENERAL;
     }
     X509_STORE_set_flags(SSL_CTX_get_cert_store(b->ctx),
@@ -169,6 +176,13 @@ int ssl_verify_mode(int level)
     return modes[level];
 }
 
+apr_status_t ssl_verify_load(ssl_ctx_build *b)
+{
+    apr_status_t rv = load_cas(b);
+
+    return rv == APR_SUCCESS ? check_crls(b) : rv;
+}
+
 apr_status_t ssl_verify_setup(ssl_ctx_build *b)
 {
     apr_status_t rv;
@@ -184,7 +198,7 @@ apr_status_t ssl_verify_setup(ssl_ctx_build *b)
 /* --- the last word on a certificate --------------------------------------- */
 
 /* Errors that only say that no CA of ours stands above the certificate. */
-static int is_unknown_issuer(int error)
+int ssl_verify_is_unknown_issuer(int error)
 {
     switch (error) {
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
@@ -232,7 +246,7 @@ int ssl_verify_callback(int ok, X509_STORE_CTX *store)
     int depth = X509_STORE_CTX_get_error_depth(store);
     int error = final_error(conn, cfg, ok, X509_STORE_CTX_get_error(store), depth), generous = 0;
 
-    if (conn->verify == SSL_CVERIFY_OPTIONAL_NO_CA && is_unknown_issuer(error)) {
+    if (conn->verify == SSL_CVERIFY_OPTIONAL_NO_CA && ssl_verify_is_unknown_issuer(error)) {
         conn->verify_generous = generous = 1;
     }
     /* A certificate that is let through in spite of something is come back to. */

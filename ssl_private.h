@@ -18,6 +18,7 @@
  *   ssl_require.h  one SSLRequire         ssl_expr.h   its language
  *   ssl_ticket.h   ticket keys            ssl_ticketring.h the memory that they are in
  *   ssl_metrics.h  counters, figures      ssl_ocsp.h   questions about certificates
+ *   ssl_proxy.h    TLS to backends        ssl_hello.h  what a client offered
  *   ssl_kernel.h   request hooks          ssl_renamed.h directives of the past
  */
 #ifndef SSL_PRIVATE_H
@@ -56,5 +57,6 @@ typedef struct ssl_dir_config ssl_dir_config;       /* ssl_config.h */
 typedef struct ssl_host ssl_host;                   /* ssl_ctx.h */
 typedef struct ssl_conn ssl_conn;                   /* ssl_conn.h */
 typedef struct ssl_transport ssl_transport;         /* ssl_filter.h */
+typedef struct ssl_backend ssl_backend;             /* ssl_proxy.h */
 
 #endif /* SSL_PRIVATE_H */

@@ -166,6 +166,12 @@ my @ARGUMENTS = (
     [SSLVerifyClient           => $LEVEL],
     [SSLVerifyDepth            => $DEPTH],
     [SSLVHostSNIPolicy         => [['strict', 'secure', 'authonly', 'insecure', 'STRICT'], ['', 'none', 'on', 'strict secure']]],
+    (is_stock() ? () : (
+        [SSLProxyALPN               => [['http/1.1', 'a b', 'off'], ['', '""', 'a,b', 'x' x 256]]],
+        [SSLProxyRequireCloseNotify => $FLAG],
+        [SSLProxySessionCache       => $FLAG],
+        [SSLProxySNI                => [['a.test', 'on', 'OFF'], ['', '""', '127.0.0.1', '"a b"', '::1', 'a b']]],
+    )),
 );
 
 for (@ARGUMENTS) {

@@ -4,7 +4,7 @@ use strict;
 use warnings;
 use lib 't/lib';
 use Test::More;
-use ModSSL::Httpd qw(not_yet);
+use ModSSL::Httpd;
 use ModSSL::CModule;
 use ModSSL::Client qw(:all);
 
@@ -42,11 +42,9 @@ sub of_this_start {
 }
 
 my $start = $h->errorlog;
-local our $TODO = not_yet('TLS to backends');
 is_deeply(of_this_start($start),
           [ (map { "$_.test proxy=0 ctx=1 certificate=1" } qw(a b back p)), 'p.test proxy=1 ctx=1 certificate=0' ],
           'init_server: each virtual host of its own, proxies too');
-$TODO = undef;
 
 my $local;    # the client's port of the last request, by which the log knows it
 sub get {
@@ -75,15 +73,11 @@ http_get($s, '/', 'a.test') for 1 .. 3;
 is_deeply(handshakes(qr/:$local$/m), [ 'proxy=0 begun=0' ], 'three requests on a connection: once');
 
 $h->log_mark;
-$TODO = not_yet('TLS to backends');
 is(get('p', '/back/'), 200, 'a request to a proxy');
 my $back = $h->port('back');
-$TODO = undef;
 is_deeply(handshakes(qr/:$local$/m), [ 'proxy=0 begun=0' ], 'pre_handshake: the connection to the proxy');
-$TODO = not_yet('TLS to backends');
 is_deeply(handshakes(qr/:$back$/m), [ 'proxy=1 begun=0' ], 'pre_handshake: the connection of the proxy to its backend');
 is_deeply(calls($h->errorlog, 'proxy_post_handshake'), [ 'finished=1' ], 'proxy_post_handshake: after it');
-$TODO = undef;
 
 $h->log_mark;
 SKIP: {

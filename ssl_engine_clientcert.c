@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ssl_engine_clientcert.c - our certificates for backends that ask for one
+ * (SSLProxyMachineCertificateFile, ...Path, ...ChainFile).
+ *
+ * All files are one heap of PEM blocks: keys go with the certificates that have
+ * their public key, in whatever order they stand; certificates of CAs make the
+ * chains.  The backend names the CAs that it accepts, and gets the first
+ * certificate below one of them.
+ */
+#include "ssl_log.h"
+#include "ssl_pphrase.h"
+#include "ssl_proxy.h"
+#include "ssl_token.h"
+#include "ssl_x509.h"
+
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+
+#define LONGEST_CHAIN 10
+
+/** What the files hold. */
+typedef struct heap {
+    ssl_ctx_build *b;
+    STACK_OF(X509) *certs;      /* each once */
+    apr_array_header_t *keys;   /* EVP_PKEY *; NULL when taken */
+    const char *from;           /* the directive and what it names, for messages */
+    int n_keys;
+} heap;
+
+static apr_status_t fail(heap *h, const char *number, const char *path, const char *what)
+{
+    ap_log_error(APLOG_MARK, APLOG_EMERG, 0, h->b->server, "%s%s: %s: '%s': %s", number, h->b->id, h->from,
+                 ssl_token_shown(h->b->p, path), what);
+    ssl_log_queue(APLOG_MARK, APLOG_EMERG, h->b->server);
+    return APR_EGENERAL;
+}
+
+/* --- reading ------------------------------------------------------------------------ */
+
+static int is_known(STACK_OF(X509) *certs, const X509 *cert)
+{
+    int i;
+
+    for (i = 0; i < sk_X509_num(certs); i++) {
+        if (X509_cmp(sk_X509_value(certs, i), cert) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* A directory with hash links shows each certificate more than once. */
+static void add_cert(heap *h, X509 *cert)
+{
+    if (!cert || is_known(h->certs, cert)) {
+        X509_free(cert);
+        return;
+    }
+    sk_X509_push(h->certs, cert);
+}
+
+static void add_key(heap *h, EVP_PKEY *key)
+{
+    APR_ARRAY_PUSH(h->keys, EVP_PKEY *) = key;
+    h->n_keys++;
+}
+
+/* The pass phrase dialog opens the first key of a file. */
+static apr_status_t add_encrypted_key(heap *h, const char *path, int first)
+{
+    EVP_PKEY *key;
+
+    if (!first) {
+        return fail(h, APLOGNO(02252), path, "an encrypted key stands behind another key: put each encrypted key "
+                    "into a file of its own, with its certificate (SSLProxyMachineCertificatePath reads several "
+                    "files)");
+    }
+    key = ssl_pphrase_load_key(h->b, path);
+    if (!key) {
+        return APR_EGENERAL;
+    }
+    add_key(h, key);
+    return APR_SUCCESS;
+}
+
+/* KEYS: how many were in this file before. */
+static apr_status_t add_block(heap *h, const char *path, const char *name, const char *header,
+                              const unsigned char *der, long len, int keys)
+{
+    const unsigned char *at = der;
+
+    if (strcmp(name, PEM_STRING_X509) == 0 || strcmp(name, PEM_STRING_X509_OLD) == 0) {
+        X509 *cert = d2i_X509(NULL, &at, len);
+
+        add_cert(h, cert);
+        return cert ? APR_SUCCESS : fail(h, APLOGNO(02252), path, "a certificate in it cannot be read");
+    }
+    if (strcmp(name, PEM_STRING_PKCS8) == 0 || (strstr(name, PEM_STRING_PKCS8INF) && strstr(header, "ENCRYPTED"))) {
+        return add_encrypted_key(h, path, keys == 0);
+    }
+    if (strstr(name, PEM_STRING_PKCS8INF)) {
+        EVP_PKEY *key = d2i_AutoPrivateKey(NULL, &at, len);
+
+        if (!key) {
+            return fail(h, APLOGNO(02252), path, "a private key in it cannot be read");
+        }
+        add_key(h, key);
+    }
+    return APR_SUCCESS; /* parameters, say */
+}
+
+static apr_status_t read_file(heap *h, const char *path, int *blocks)
+{
+    BIO *bio = ssl_certs_open(path);
+    int before = h->n_keys;
+    apr_status_t rv = APR_SUCCESS;
+    char *name, *header;
+    unsigned char *der;
+    long len;
+
+    if (!bio) {
+        const char *problem = ssl_path_problem(h->b->p, path, 0);
+
+        return fail(h, APLOGNO(02252), path, problem ? problem : strerror(errno));
+    }
+    ERR_clear_error();
+    while (rv == APR_SUCCESS && PEM_read_bio(bio, &name, &header, &der, &len)) {
+        rv = add_block(h, path, name, header, der, len, h->n_keys - before);
+        OPENSSL_free(name);
+        OPENSSL_free(header);
+        OPENSSL_clear_free(der, (size_t)len);
+        ++*blocks;
+    }
+    BIO_free(bio);
+    if (rv == APR_SUCCESS && ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE) {
+        return fail(h, APLOGNO(02252), path, "it is damaged PEM");
+    }
+    ERR_clear_error();
+    return rv;
+}
+
+static apr_status_t read_token(heap *h, const char *uri)
+{
+    X509 *cert = ssl_token_load_cert(h->b, uri);
+    EVP_PKEY *key = cert ? ssl_token_load_key(h->b, uri) : NULL;
+
+    if (key) {
+        add_key(h, key);
+    }
+    add_cert(h, cert);
+    return key ? APR_SUCCESS : APR_EGENERAL;
+}
+
+static apr_status_t read_directory(heap *h, const char *path)
+{
+    apr_status_t rv = APR_SUCCESS;
+    apr_finfo_t info;
+    apr_dir_t *dir;
+
+    if (apr_dir_open(&dir, path, h->b->p) != APR_SUCCESS) {
+        return fail(h, APLOGNO(02252), path, "this directory cannot be read");
+    }
+    while (rv == APR_SUCCESS && apr_dir_read(&info, APR_FINFO_NAME, dir) == APR_SUCCESS) {
+        const char *file = apr_pstrcat(h->b->p, path, "/", info.name, NULL);
+        int blocks = 0;
+
+        if (!ap_is_directory(h->b->p, file)) {
+            rv = read_file(h, file, &blocks);
+        }
+    }
+    apr_dir_close(dir);
+    return rv;
+}
+
+static apr_status_t read_all(heap *h, const ssl_proxy_config *proxy)
+{
+    apr_status_t rv = APR_SUCCESS;
+    int blocks = 0;
+
+    h->from = "SSLProxyMachineCertificateFile";
+    if (proxy->cert_file) {
+        rv = ssl_is_key_uri(proxy->cert_file) ? read_token(h, proxy->cert_file)
+                                              : read_file(h, proxy->cert_file, &blocks);
+    }
+    if (rv == APR_SUCCESS && proxy->cert_path) {
+        h->from = "SSLProxyMachineCertificatePath";
+        rv = read_directory(h, proxy->cert_path);
+    }
+    return rv;
+}
+
+/* Trusted as well, as the manual has it. */
+static apr_status_t read_chain(heap *h, const char *path)
+{
+    X509_STORE *store = SSL_CTX_get_cert_store(h->b->ctx);
+    int keys = h->n_keys, blocks = 0, first = sk_X509_num(h->certs), i;
+    apr_status_t rv;
+
+    h->from = "SSLProxyMachineCertificateChainFile";
+    rv = read_file(h, path, &blocks);
+    if (rv == APR_SUCCESS && (blocks == 0 || h->n_keys > keys)) {
+        return fail(h, APLOGNO(02252), path, blocks ? "a private key has no business here"
+                                                    : "there is no certificate in it");
+    }
+    for (i = first; rv == APR_SUCCESS && i < sk_X509_num(h->certs); i++) {
+        X509_STORE_add_cert(store, sk_X509_value(h->certs, i));
+    }
+    return rv;
+}
+
+/* --- certificates with their keys --------------------------------------------------- */
+
+static EVP_PKEY *take_key(heap *h, const X509 *cert)
+{
+    int i;
+
+    for (i = 0; i < h->keys->nelts; i++) {
+        EVP_PKEY **key = &APR_ARRAY_IDX(h->keys, i, EVP_PKEY *);
+
+        if (*key && X509_check_private_key(cert, *key) == 1) {
+            EVP_PKEY *found = *key;
+
+            *key = NULL;
+            return found;
+        }
+    }
+    ERR_clear_error();
+    return NULL;
+}
+
+static X509 *issuer_of(STACK_OF(X509) *certs, X509 *cert)
+{
+    int i;
+
+    for (i = 0; !ssl_x509_is_self_issued(cert) && i < sk_X509_num(certs); i++) {
+        X509 *above = sk_X509_value(certs, i);
+
+        if (above != cert && X509_check_issued(above, cert) == X509_V_OK) {
+            return above;
+        }
+    }
+    return NULL;
+}
+
+static void find_issuers(heap *h, ssl_client_cert *client)
+{
+    X509 *above = client->cert;
+    int i;
+
+    client->issuers = ssl_compat_new_x509_stack();
+    client->sent = ssl_compat_new_x509_stack();
+    for (i = 0; i < LONGEST_CHAIN && (above = issuer_of(h->certs, above)) != NULL; i++) {
+        X509_up_ref(above);
+        sk_X509_push(client->issuers, above);
+        if (!ssl_x509_is_self_issued(above)) {
+            sk_X509_push(client->sent, above);
+        }
+    }
+}
+
+static void add_client(heap *h, ssl_outgoing *out, X509 *cert, EVP_PKEY *key)
+{
+    ssl_client_cert *client = &out->certs[out->n_certs++];
+
+    X509_up_ref(cert);
+    client->cert = cert;
+    client->key = key;
+    find_issuers(h, client);
+}
+
+static apr_status_t pair_up(heap *h, ssl_outgoing *out, const char *shown)
+{
+    int i, n = sk_X509_num(h->certs);
+
+    out->certs = ap_calloc((apr_size_t)(n ? n : 1), sizeof(*out->certs));
+    for (i = 0; i < n; i++) {
+        X509 *cert = sk_X509_value(h->certs, i);
+        EVP_PKEY *key = take_key(h, cert);
+
+        if (key) {
+            add_client(h, out, cert, key);
+        }
+        else if (!ssl_x509_is_ca(cert)) {
+            return fail(h, APLOGNO(02252), shown,
+                        apr_psprintf(h->b->p, "the private key of this certificate is in none of the files: %s",
+                                     ssl_x509_summary(h->b->p, cert)));
+        }
+    }
+    for (i = 0; i < h->keys->nelts; i++) {
+        if (APR_ARRAY_IDX(h->keys, i, EVP_PKEY *)) {
+            return fail(h, APLOGNO(02326), shown, "a private key belongs to none of the certificates");
+        }
+    }
+    return APR_SUCCESS;
+}
+
+static void log_result(heap *h, const ssl_outgoing *out, const char *shown)
+{
+    if (out->n_certs == 0) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, h->b->server,
+                     APLOGNO(02206) "%s: SSLProxyMachineCertificate...: there is no client certificate in '%s'",
+                     h->b->id, shown);
+        return;
+    }
+    ap_log_error(APLOG_MARK, APLOG_INFO, 0, h->b->server, APLOGNO(02207) "%s: %d client certificates for backends",
+                 h->b->id, out->n_certs);
+}
+
+apr_status_t ssl_client_certs_load(ssl_ctx_build *b, const ssl_proxy_config *proxy, ssl_outgoing *out)
+{
+    const char *shown = ssl_token_shown(b->p, proxy->cert_file ? proxy->cert_file : proxy->cert_path);
+    heap h = { .b = b, .certs = ssl_compat_new_x509_stack() };
+    apr_status_t rv;
+    int i;
+
+    h.keys = apr_array_make(b->p, 4, sizeof(EVP_PKEY *));
+    rv = read_all(&h, proxy);
+    if (rv == APR_SUCCESS && proxy->chain_file) {
+        const char *from = h.from;
+
+        rv = read_chain(&h, proxy->chain_file);
+        h.from = from;
+    }
+    if (rv == APR_SUCCESS && shown) {
+        rv = pair_up(&h, out, shown);
+    }
+    if (rv == APR_SUCCESS && shown) {
+        log_result(&h, out, shown);
+    }
+    for (i = 0; i < h.keys->nelts; i++) {
+        EVP_PKEY_free(APR_ARRAY_IDX(h.keys, i, EVP_PKEY *));
+    }
+    sk_X509_pop_free(h.certs, X509_free);
+    return rv;
+}
+
+void ssl_client_certs_free(ssl_outgoing *out)
+{
+    int i;
+
+    for (i = 0; i < out->n_certs; i++) {
+        ssl_client_cert *client = &out->certs[i];
+
+        sk_X509_free(client->sent);
+        sk_X509_pop_free(client->issuers, X509_free);
+        X509_free(client->cert);
+        EVP_PKEY_free(client->key);
+    }
+    free(out->certs);
+    out->certs = NULL;
+    out->n_certs = 0;
+}
+
+/* --- the choice ----------------------------------------------------------------------- */
+
+static int is_below(const ssl_client_cert *client, const X509_NAME *ca)
+{
+    int i;
+
+    if (X509_NAME_cmp(X509_get_issuer_name(client->cert), ca) == 0) {
+        return 1;
+    }
+    for (i = 0; i < sk_X509_num(client->issuers); i++) {
+        if (X509_NAME_cmp(X509_get_issuer_name(sk_X509_value(client->issuers, i)), ca) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Of our certificates below CA (NULL: of all) the first whose algorithms the
+ * backend can use, else the first. */
+static const ssl_client_cert *first_below(SSL *ssl, const ssl_outgoing *out, const X509_NAME *ca)
+{
+    const ssl_client_cert *first = NULL;
+    int i;
+
+    for (i = 0; i < out->n_certs; i++) {
+        const ssl_client_cert *client = &out->certs[i];
+
+        if (ca && !is_below(client, ca)) {
+            continue;
+        }
+        if (SSL_check_chain(ssl, client->cert, client->key, client->issuers) & CERT_PKEY_SIGN) {
+            return client;
+        }
+        first = first ? first : client;
+    }
+    return first;
+}
+
+/* The backend's order of CAs counts (manual, SSLProxyMachineCertificateFile). */
+static const ssl_client_cert *choose(SSL *ssl, const ssl_outgoing *out)
+{
+    const STACK_OF(X509_NAME) *cas = SSL_get0_peer_CA_list(ssl);
+    const ssl_client_cert *found = NULL;
+    int i;
+
+    if (sk_X509_NAME_num(cas) <= 0) {
+        return first_below(ssl, out, NULL);
+    }
+    for (i = 0; !found && i < sk_X509_NAME_num(cas); i++) {
+        found = first_below(ssl, out, sk_X509_NAME_value(cas, i));
+    }
+    return found;
+}
+
+int ssl_client_certs_choose(SSL *ssl, void *arg)
+{
+    ssl_conn *conn = SSL_get_app_data(ssl);
+    ssl_backend *backend = conn ? conn->backend : NULL;
+    const ssl_client_cert *client;
+
+    (void)arg;
+    if (!backend) {
+        return 1;
+    }
+    client = choose(ssl, backend->certs);
+    ERR_clear_error();
+    if (!client) {
+        ap_log_cerror(APLOG_MARK, APLOG_INFO, 0, conn->c,
+                      "%sthe backend %s wants a client certificate, but %s: none is sent",
+                      backend->certs->n_certs ? APLOGNO(02269) : APLOGNO(02268), backend->address,
+                      backend->certs->n_certs ? "none of ours is by a CA that it accepts"
+                                              : "SSLProxyMachineCertificateFile names none");
+        SSL_certs_clear(ssl);
+        return 1;
+    }
+    ap_log_cerror(APLOG_MARK, APLOG_DEBUG, 0, conn->c, APLOGNO(02277) "client certificate for the backend %s: %s",
+                  backend->address, ssl_x509_summary(conn->c->pool, client->cert));
+    return SSL_use_cert_and_key(ssl, client->cert, client->key, client->sent, 1);
+}

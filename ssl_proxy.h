@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ssl_proxy.h - TLS to backends: what post_config makes of SSLProxy..., and
+ * the outgoing connections that mod_proxy asks for.
+ *
+ * A section's SSLProxy... directives (<Proxy>, or a server) become a
+ * ssl_outgoing if they differ from those of its server.  Sections are merged
+ * per request, so that what belongs together may come from several: an
+ * outgoing connection has the SSL_CTX of one, but the CAs and CRLs, and the
+ * client certificates, of the innermost section that names any.
+ */
+#ifndef SSL_PROXY_H
+#define SSL_PROXY_H
+
+#include "ssl_conn.h"
+#include "ssl_ctx.h"
+
+/** A certificate for backends that ask for one, with its key. */
+typedef struct ssl_client_cert {
+    X509 *cert;
+    EVP_PKEY *key;
+    STACK_OF(X509) *issuers; /**< CAs above it as far as they are known, a root included; may be empty */
+    STACK_OF(X509) *sent;    /**< those of them that are sent: without the root */
+} ssl_client_cert;
+
+typedef struct ssl_resume_cache ssl_resume_cache;
+
+/** One distinct configuration of TLS to backends: kept and shared like the
+ * SSL_CTX of hosts, by signature.  By malloc; only read after post_config. */
+typedef struct ssl_outgoing {
+    SSL_CTX *ctx;
+    int protocols;                                    /**< the settings that ctx was made with */
+    char *cipher_suite, *tls13_cipher_suites;
+    int n_certs;
+    ssl_client_cert *certs;
+    ssl_resume_cache *sessions; /**< of its backends */
+} ssl_outgoing;
+
+/** What an outgoing ssl_conn has beside; lives as long. */
+struct ssl_backend {
+    ssl_proxy_config settings; /**< complete: of the section, over those of the server */
+    const ssl_outgoing *made;  /**< whose SSL_CTX it has */
+    const ssl_outgoing *trust; /**< whose CAs and CRLs */
+    const ssl_outgoing *certs; /**< whose client certificates */
+    const char *address;       /**< "name:port" of the backend, for messages */
+    const char *name;          /**< that it was asked for (proxy-request-hostname), or NULL */
+    const char *session_key;   /**< under which its sessions are kept, or NULL: they are not */
+    const char *problem;       /**< why its certificate was not accepted, in words */
+    unsigned truncated : 1;    /**< it closed without close_notify */
+};
+
+/** What is wrong with a backend's certificate. */
+typedef struct ssl_peer_problem {
+    const char *number; /**< of the message: "AH02411: " */
+    const char *text;   /**< words that follow "backend x refused: "; NULL: nothing is wrong */
+} ssl_peer_problem;
+
+/** How a backend's name is compared. */
+typedef enum {
+    SSL_PEER_ANY_NAME,    /**< not at all */
+    SSL_PEER_NAMES,       /**< with all names of the certificate */
+    SSL_PEER_COMMON_NAME  /**< with its first common name alone */
+} ssl_peer_name_rule;
+
+/** --- start --- */
+
+/** post_config: makes the outgoing configuration of S, whose record is complete,
+ * if SSLProxyEngine is on there.  APR_SUCCESS, or logged why not. */
+apr_status_t ssl_proxy_make_server(server_rec *s, apr_pool_t *p, apr_pool_t *ptemp);
+
+/** Registers the hooks: sections (after mod_proxy has read them), connections, error pages. */
+void ssl_proxy_register(apr_pool_t *p);
+
+/** Loads the client certificates of B, which stand in the files of PROXY, into OUT.
+ * APR_SUCCESS, or logged why not. */
+apr_status_t ssl_client_certs_load(ssl_ctx_build *b, const ssl_proxy_config *proxy, ssl_outgoing *out);
+
+/** Frees them, and what else they are made of. */
+void ssl_client_certs_free(ssl_outgoing *out);
+
+/** SSL_CTX_set_cert_cb(3): gives the backend the certificate that it accepts. */
+int ssl_client_certs_choose(SSL *ssl, void *arg);
+
+/** --- connections --- */
+
+/** Hook ssl_bind_outgoing (http_ssl.h), and ssl_engine_set() for outgoing connections. */
+int ssl_proxy_bind(conn_rec *c, ap_conf_vector_t *dir_conf, int enable);
+
+/** pre_connection of an outgoing connection: makes its SSL.  OK, or 500. */
+int ssl_proxy_start(ssl_conn *conn);
+
+/** The first call for the handshake: by now it is known which name is asked for. */
+apr_status_t ssl_proxy_begin(ssl_conn *conn);
+
+/** The handshake is over: APR_SUCCESS, or why CONN is CLOSED. */
+apr_status_t ssl_proxy_accept(ssl_conn *conn);
+
+/** CONN's backend failed with the network's status RV or, if that is APR_SUCCESS, as
+ * OpenSSL's queue says: logged, and told to mod_proxy. */
+void ssl_proxy_failed(ssl_conn *conn, apr_status_t rv);
+
+/** Hook insert_error_filter: the page says why as well. */
+void ssl_proxy_explain_page(request_rec *r);
+
+/** What SSLProxyCheckPeerName and SSLProxyCheckPeerCN mean together (manual, SSLProxyCheckPeerCN). */
+ssl_peer_name_rule ssl_peer_rule(int check_name, int check_cn);
+
+/** Compares validity and names of CERT with what SETTINGS demand; NAME may be NULL.  Words are made in P. */
+ssl_peer_problem ssl_peer_check(apr_pool_t *p, X509 *cert, const ssl_proxy_config *settings, const char *name);
+
+/** Words for ERROR of a verification that stands at CERT. */
+const char *ssl_peer_verify_problem(apr_pool_t *p, int error, X509 *cert, const ssl_proxy_config *settings);
+
+/** SSL_CTX_set_verify(3) of backends' certificates. */
+int ssl_peer_verify_callback(int ok, X509_STORE_CTX *store);
+
+/** Words for the last error in OpenSSL's queue. */
+const char *ssl_peer_handshake_problem(apr_pool_t *p, const ssl_conn *conn);
+
+/** --- sessions of backends: used by all threads of a child --- */
+
+ssl_resume_cache *ssl_resume_make(void);
+void ssl_resume_free(ssl_resume_cache *cache);
+
+/** A session to be resumed with, or NULL; the caller's. One of TLS 1.3 is given once. */
+SSL_SESSION *ssl_resume_take(ssl_resume_cache *cache, const char *key);
+
+/** SSL_CTX_sess_set_new_cb(3). */
+int ssl_resume_new_session(SSL *ssl, SSL_SESSION *session);
+
+#endif /* SSL_PROXY_H */
