@@ -98,8 +98,9 @@ typedef struct ssl_stapling_config {
     int enable;
     const char *force_url;
     int time_skew, max_age, timeout;    /**< seconds */
-    int cache_timeout, error_timeout;   /**< seconds */
+    int cache_timeout, error_timeout;   /**< seconds; cache_timeout -1: not configured */
     int return_errors, fake_try_later;
+    int must_staple; /**< SSL_MUST_STAPLE_ of ssl_stapling.h */
 } ssl_stapling_config;
 
 /** One SSLOpenSSLConfCmd. */
@@ -173,6 +174,7 @@ struct ssl_global_config {
     int session_id_without_cache;   /**< nonenotnull */
     const ap_socache_provider_t *stapling_cache;
     ap_socache_instance_t *stapling_cache_instance;
+    const char *stapling_store; /**< directory; NULL: answers are not kept on disk */
     int sni_policy; /**< ssl_sni_policy */
     int fips;
     const char *pass_phrase_dialog;

@@ -10,6 +10,7 @@
 #include "ssl_renamed.h"
 #include "ssl_require.h"
 #include "ssl_scache.h"
+#include "ssl_stapling.h"
 #include "util_mutex.h"
 
 /** Which record a directive writes to. */
@@ -671,8 +672,21 @@ static const char *set_stapling_cache(cmd_parms *cmd, void *dir, const char *arg
     const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
 
     (void)dir;
-    note_pending(cmd);
     return err ? err : ssl_scache_open(cmd, arg, &global->stapling_cache, &global->stapling_cache_instance);
+}
+
+/* The directory is made at start if it is not there. */
+static const char *set_stapling_store(cmd_parms *cmd, void *dir, const char *arg)
+{
+    const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+    char *path = err ? NULL : ap_server_root_relative(cmd->pool, arg);
+
+    (void)dir;
+    if (!err && !path) {
+        return invalid(cmd, arg, "it cannot be made a path");
+    }
+    ssl_global()->stapling_store = path;
+    return err;
 }
 
 /* Of httpd 2.2; the Mutex directive has taken its place. */
@@ -714,6 +728,10 @@ static const word_value ocsp_words[] = {
 };
 static const word_value ocsp_flags[] = { { "no_ocsp_for_cert_ok", SSL_OCSP_NO_URL_OK }, { NULL, 0 } };
 
+static const word_value must_staple_words[] = {
+    { "warn", SSL_MUST_STAPLE_WARN }, { "refuse", SSL_MUST_STAPLE_REFUSE }, { NULL, 0 }
+};
+
 #define TO(kind, type, member, ...) \
     (void *)&(const target) { .record = kind, .offset = offsetof(type, member), __VA_ARGS__ }
 #define SERVER(member, ...) TO(RECORD_SERVER, ssl_server_config, member, __VA_ARGS__)
@@ -740,6 +758,7 @@ const command_rec ssl_directives[] = {
                   "how alike two virtual hosts must be for one connection: strict, secure, authonly, insecure"),
     AP_INIT_FLAG("SSLFIPS", set_fips, NULL, HOST, "use FIPS 140 approved cryptography only (on, off)"),
     AP_INIT_TAKE1("SSLStaplingCache", set_stapling_cache, NULL, HOST, "where OCSP responses are kept"),
+    AP_INIT_TAKE1("SSLStaplingStore", set_stapling_store, NULL, HOST, "directory where OCSP responses outlive restarts"),
     AP_INIT_RAW_ARGS("<SSLPolicyDefine", ssl_policy_define, NULL, HOST, "a name, and the directives that it stands for"),
     AP_INIT_TAKE1("SSLMutex", set_mutex, NULL, HOST, "old form of: Mutex type ssl-cache"),
 
@@ -861,23 +880,25 @@ const command_rec ssl_directives[] = {
                   "trusted certificates of responders (PEM file)"),
 
     /* OCSP stapling */
-    AP_INIT_FLAG("SSLUseStapling", set_flag, SERVER(stapling.enable, PENDING), HOST, "staple OCSP responses (on, off)"),
-    AP_INIT_TAKE1("SSLStaplingResponseTimeSkew", set_int, SERVER(stapling.time_skew, PENDING), HOST,
+    AP_INIT_FLAG("SSLUseStapling", set_flag, SERVER(stapling.enable), HOST, "staple OCSP responses (on, off)"),
+    AP_INIT_TAKE1("SSLStaplingResponseTimeSkew", set_int, SERVER(stapling.time_skew), HOST,
                   "seconds by which clocks may differ"),
-    AP_INIT_TAKE1("SSLStaplingResponderTimeout", set_int, SERVER(stapling.timeout, PENDING), HOST,
+    AP_INIT_TAKE1("SSLStaplingResponderTimeout", set_int, SERVER(stapling.timeout), HOST,
                   "seconds to wait for a responder"),
-    AP_INIT_TAKE1("SSLStaplingResponseMaxAge", set_int, SERVER(stapling.max_age, .min = -1, PENDING), HOST,
+    AP_INIT_TAKE1("SSLStaplingResponseMaxAge", set_int, SERVER(stapling.max_age, .min = -1), HOST,
                   "seconds after which a response is too old"),
-    AP_INIT_TAKE1("SSLStaplingStandardCacheTimeout", set_int, SERVER(stapling.cache_timeout, PENDING), HOST,
+    AP_INIT_TAKE1("SSLStaplingStandardCacheTimeout", set_int, SERVER(stapling.cache_timeout), HOST,
                   "seconds that a good response is kept"),
-    AP_INIT_TAKE1("SSLStaplingErrorCacheTimeout", set_int, SERVER(stapling.error_timeout, PENDING), HOST,
+    AP_INIT_TAKE1("SSLStaplingErrorCacheTimeout", set_int, SERVER(stapling.error_timeout), HOST,
                   "seconds that a bad response is kept"),
-    AP_INIT_FLAG("SSLStaplingReturnResponderErrors", set_flag, SERVER(stapling.return_errors, PENDING), HOST,
+    AP_INIT_FLAG("SSLStaplingReturnResponderErrors", set_flag, SERVER(stapling.return_errors), HOST,
                  "pass responders' errors on to clients (on, off)"),
-    AP_INIT_FLAG("SSLStaplingFakeTryLater", set_flag, SERVER(stapling.fake_try_later, PENDING), HOST,
+    AP_INIT_FLAG("SSLStaplingFakeTryLater", set_flag, SERVER(stapling.fake_try_later), HOST,
                  "answer tryLater when a responder fails (on, off)"),
-    AP_INIT_TAKE1("SSLStaplingForceURL", set_string, SERVER(stapling.force_url, PENDING), HOST,
+    AP_INIT_TAKE1("SSLStaplingForceURL", set_string, SERVER(stapling.force_url), HOST,
                   "URL of the responder, whatever the certificate names"),
+    AP_INIT_TAKE1("SSLStaplingMustStaple", set_word, SERVER(stapling.must_staple, .words = must_staple_words), HOST,
+                  "what a certificate that demands stapling means while there is no answer: warn, refuse"),
 
     SSL_RENAMED_DIRECTIVES,
     { NULL, { NULL }, NULL, 0, RAW_ARGS, NULL }

@@ -136,6 +136,7 @@ static void report_server(apr_pool_t *p, ssl_report *root)
 
     ssl_report_text(group, "session cache", global->session_cache_name ? global->session_cache_name : "none");
     ssl_report_text(group, "stapling cache", global->stapling_cache ? global->stapling_cache->name : "none");
+    ssl_report_text(group, "stapling store", global->stapling_store);
     ssl_report_text(group, "pass phrases", global->pass_phrase_dialog ? global->pass_phrase_dialog : "builtin");
     ssl_report_text(group, "crypto device", global->crypto_device ? global->crypto_device : "builtin");
     ssl_report_text(group, "SNI policy", word_of(sni_words, global->sni_policy));

@@ -13,6 +13,7 @@
 #include "ssl_pphrase.h"
 #include "ssl_rand.h"
 #include "ssl_scache.h"
+#include "ssl_stapling.h"
 #include "ssl_ticket.h"
 #include "ssl_token.h"
 #include "mod_ssl_openssl.h"
@@ -304,6 +305,9 @@ static apr_status_t set_up(server_rec *s, apr_pool_t *p, apr_pool_t *ptemp, int 
     if (rv == APR_SUCCESS) {
         rv = make_hosts(s, p, ptemp);
     }
+    if (rv == APR_SUCCESS) {
+        rv = ssl_stapling_init(s, p, ptemp, for_good);
+    }
     ssl_pphrase_forget();
     return rv;
 }
@@ -335,4 +339,5 @@ void ssl_init_child(apr_pool_t *p, server_rec *s)
 {
     ssl_rand_child(s, p);
     ssl_scache_init_child(s, p);
+    ssl_stapling_init_child(s, p);
 }

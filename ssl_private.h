@@ -16,7 +16,7 @@
  *   ssl_rand.h     SSLRandomSeed          ssl_keylog.h SSLKEYLOGFILE
  *   ssl_report.h   facts as text or JSON  ssl_check.h  usual mistakes
  *   ssl_require.h  one SSLRequire         ssl_expr.h   its language
- *   ssl_ticket.h   ticket keys
+ *   ssl_ticket.h   ticket keys            ssl_stapling.h OCSP stapling
  *   ssl_kernel.h   request hooks          ssl_renamed.h directives of the past
  */
 #ifndef SSL_PRIVATE_H
