@@ -11,6 +11,8 @@
  *   request      ssl_engine_kernel.c, ssl_engine_access.c, ssl_engine_reneg.c, ssl_engine_buffer.c, ssl_engine_vars.c,
  *                ssl_engine_expr.c and ssl_util_expr.c (SSLRequire)
  *   sessions     ssl_scache.c, ssl_engine_ticket.c
+ *   stapling     ssl_engine_stapling.c, ssl_engine_staplefetch.c
+ *   backends     ssl_engine_proxy.c, ssl_engine_backend.c
  *   figures      ssl_engine_metrics.c
  *   mistakes     ssl_engine_check.c, ssl_engine_certcheck.c, ssl_engine_dircheck.c, ssl_engine_explain.c
  */

@@ -59,6 +59,9 @@ void ssl_check_chain(const ssl_sent_chain *links, X509_STORE **system, apr_pool_
 /** Whether the N-th certificate that is sent after the server's was sent before. */
 int ssl_chain_repeats(const ssl_sent_chain *links, int n);
 
+/** Whether CERT is void without a stapled answer (RFC 7633: status_request, 5). */
+int ssl_cert_must_staple(const X509 *cert);
+
 /** The subject of CERT for a message: not too long. */
 const char *ssl_check_subject(apr_pool_t *p, const X509 *cert);
 

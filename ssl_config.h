@@ -108,8 +108,9 @@ typedef struct ssl_stapling_config {
     int enable;
     const char *force_url;
     int time_skew, max_age, timeout;    /**< seconds */
-    int cache_timeout, error_timeout;   /**< seconds */
+    int cache_timeout, error_timeout;   /**< seconds; cache_timeout -1: not configured */
     int return_errors, fake_try_later;
+    int must_staple; /**< SSL_MUST_STAPLE_ of ssl_stapling.h */
 } ssl_stapling_config;
 
 /** One SSLOpenSSLConfCmd. */
@@ -190,13 +191,13 @@ struct ssl_global_config {
     ap_socache_instance_t *ticket_store_instance;
     const char *ticket_store_name, *ticket_sealing_file;
     int ticket_rotation; /**< seconds; 0: never */
+    const char *stapling_store; /**< directory; NULL: answers are not kept on disk */
     int sni_policy; /**< ssl_sni_policy */
     int fips;
     const char *pass_phrase_dialog;
     const char *crypto_device;
     apr_array_header_t *random_sources; /**< ssl_random_source */
     apr_array_header_t *policies;       /**< ssl_policy: the built-in ones, then those defined so far */
-    apr_hash_t *pending;                /**< names of directives that this version only parses */
     apr_time_t read_at;                 /**< tells this reading of the configuration from all others */
     int reporting;                      /**< hosts are made to be described, not to serve: without private keys */
 };

@@ -195,5 +195,7 @@ int ssl_run_add_fallback_cert_files(server_rec *s, apr_pool_t *p, apr_array_head
 int ssl_run_init_server(server_rec *s, apr_pool_t *p, int is_proxy, SSL_CTX *ctx);
 int ssl_run_pre_handshake(conn_rec *c, SSL *ssl, int is_proxy);
 int ssl_run_proxy_post_handshake(conn_rec *c, SSL *ssl);
+int ssl_run_init_stapling_status(server_rec *s, apr_pool_t *p, X509 *cert, X509 *issuer);
+int ssl_run_get_stapling_status(unsigned char **pder, int *pderlen, conn_rec *c, server_rec *s, X509 *cert);
 
 #endif /* SSL_CTX_H */

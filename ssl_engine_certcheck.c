@@ -195,8 +195,7 @@ static const judgement of_intermediates[] = {
     { NULL, 0, NULL }
 };
 
-/* RFC 7633: the certificate is void without a stapled answer (status_request, 5). */
-static int must_staple(X509 *cert)
+int ssl_cert_must_staple(const X509 *cert)
 {
     TLS_FEATURE *features;
     int i, found = 0;
@@ -339,7 +338,7 @@ static served *served_of(certcheck *check, server_rec *s, X509 *leaf)
         cert->key = key;
         cert->place = cfg->certs_at ? cfg->certs_at : ssl_server_place(check->p, s);
         cert->server = s;
-        cert->must_staple = must_staple(leaf);
+        cert->must_staple = ssl_cert_must_staple(leaf);
         collect_names(cert, check->p);
         apr_hash_set(check->served_index, key, APR_HASH_KEY_STRING, cert);
         APR_ARRAY_PUSH(check->all_served, served *) = cert;

@@ -11,6 +11,7 @@
 #include "ssl_require.h"
 #include "ssl_scache.h"
 #include "ssl_ticket.h"
+#include "ssl_stapling.h"
 #include "util_mutex.h"
 
 /** Which record a directive writes to. */
@@ -28,14 +29,7 @@ typedef struct target {
     int min, max;            /* of an int; max 0: as large as it may be */
     const word_value *words; /* arguments of an enumeration, or NULL */
     const word_value *flags; /* words that may follow it, or-ed to it */
-    int pending;             /* parsed, not acted on by this version */
 } target;
-
-/* Remembers that CMD is parsed only; post_config says so in one line. */
-static void note_pending(cmd_parms *cmd)
-{
-    apr_hash_set(ssl_global()->pending, cmd->cmd->name, APR_HASH_KEY_STRING, cmd->cmd->name);
-}
 
 /* In a <Proxy> section, its own; else the server's. */
 static ssl_proxy_config *proxy_record(cmd_parms *cmd, void *dir)
@@ -53,9 +47,6 @@ static void *field_of(cmd_parms *cmd, void *dir)
     const target *t = cmd->info;
     char *record;
 
-    if (t->pending) {
-        note_pending(cmd);
-    }
     switch (t->record) {
     case RECORD_DIR:
         record = dir;
@@ -363,7 +354,6 @@ static const char *set_cipher_suite(cmd_parms *cmd, void *dirv, const char *arg1
             return "SSLCipherSuite: TLSv1.3 ciphers cannot be set inside a directory context: "
                    "TLS 1.3 has no renegotiation";
         }
-        note_pending(cmd);
         ((ssl_dir_config *)dirv)->cipher_suite = spec;
         return NULL;
     }
@@ -425,7 +415,6 @@ static const char *set_verify_client(cmd_parms *cmd, void *dirv, const char *arg
         return invalid(cmd, arg, "it is one of 'none', 'optional', 'require', 'optional_no_ca'");
     }
     if (cmd->path) {
-        note_pending(cmd);
         ((ssl_dir_config *)dirv)->verify = found->value;
     }
     else {
@@ -714,8 +703,21 @@ static const char *set_stapling_cache(cmd_parms *cmd, void *dir, const char *arg
     const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
 
     (void)dir;
-    note_pending(cmd);
     return err ? err : ssl_scache_open(cmd, arg, &global->stapling_cache, &global->stapling_cache_instance);
+}
+
+/* The directory is made at start if it is not there. */
+static const char *set_stapling_store(cmd_parms *cmd, void *dir, const char *arg)
+{
+    const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+    char *path = err ? NULL : ap_server_root_relative(cmd->pool, arg);
+
+    (void)dir;
+    if (!err && !path) {
+        return invalid(cmd, arg, "it cannot be made a path");
+    }
+    ssl_global()->stapling_store = path;
+    return err;
 }
 
 /* Of httpd 2.2; the Mutex directive has taken its place. */
@@ -757,13 +759,16 @@ static const word_value ocsp_words[] = {
 };
 static const word_value ocsp_flags[] = { { "no_ocsp_for_cert_ok", SSL_OCSP_NO_URL_OK }, { NULL, 0 } };
 
+static const word_value must_staple_words[] = {
+    { "warn", SSL_MUST_STAPLE_WARN }, { "refuse", SSL_MUST_STAPLE_REFUSE }, { NULL, 0 }
+};
+
 #define TO(kind, type, member, ...) \
     (void *)&(const target) { .record = kind, .offset = offsetof(type, member), __VA_ARGS__ }
 #define SERVER(member, ...) TO(RECORD_SERVER, ssl_server_config, member, __VA_ARGS__)
 #define DIR(member, ...) TO(RECORD_DIR, ssl_dir_config, member, __VA_ARGS__)
 #define PROXY(member) TO(RECORD_PROXY, ssl_proxy_config, member)
 #define PROXY_WORDS(member, w, f) TO(RECORD_PROXY, ssl_proxy_config, member, .words = w, .flags = f)
-#define PENDING .pending = 1
 #define HOST RSRC_CONF
 #define PROXY_CTX (RSRC_CONF | PROXY_CONF)
 #define ANYWHERE (OR_AUTHCFG | RSRC_CONF)
@@ -787,6 +792,7 @@ const command_rec ssl_directives[] = {
                   "how alike two virtual hosts must be for one connection: strict, secure, authonly, insecure"),
     AP_INIT_FLAG("SSLFIPS", set_fips, NULL, HOST, "use FIPS 140 approved cryptography only (on, off)"),
     AP_INIT_TAKE1("SSLStaplingCache", set_stapling_cache, NULL, HOST, "where OCSP responses are kept"),
+    AP_INIT_TAKE1("SSLStaplingStore", set_stapling_store, NULL, HOST, "directory where OCSP responses outlive restarts"),
     AP_INIT_RAW_ARGS("<SSLPolicyDefine", ssl_policy_define, NULL, HOST, "a name, and the directives that it stands for"),
     AP_INIT_TAKE1("SSLMutex", set_mutex, NULL, HOST, "old form of: Mutex type ssl-cache"),
 
@@ -917,23 +923,25 @@ const command_rec ssl_directives[] = {
                   "trusted certificates of responders (PEM file)"),
 
     /* OCSP stapling */
-    AP_INIT_FLAG("SSLUseStapling", set_flag, SERVER(stapling.enable, PENDING), HOST, "staple OCSP responses (on, off)"),
-    AP_INIT_TAKE1("SSLStaplingResponseTimeSkew", set_int, SERVER(stapling.time_skew, PENDING), HOST,
+    AP_INIT_FLAG("SSLUseStapling", set_flag, SERVER(stapling.enable), HOST, "staple OCSP responses (on, off)"),
+    AP_INIT_TAKE1("SSLStaplingResponseTimeSkew", set_int, SERVER(stapling.time_skew), HOST,
                   "seconds by which clocks may differ"),
-    AP_INIT_TAKE1("SSLStaplingResponderTimeout", set_int, SERVER(stapling.timeout, PENDING), HOST,
+    AP_INIT_TAKE1("SSLStaplingResponderTimeout", set_int, SERVER(stapling.timeout), HOST,
                   "seconds to wait for a responder"),
-    AP_INIT_TAKE1("SSLStaplingResponseMaxAge", set_int, SERVER(stapling.max_age, .min = -1, PENDING), HOST,
+    AP_INIT_TAKE1("SSLStaplingResponseMaxAge", set_int, SERVER(stapling.max_age, .min = -1), HOST,
                   "seconds after which a response is too old"),
-    AP_INIT_TAKE1("SSLStaplingStandardCacheTimeout", set_int, SERVER(stapling.cache_timeout, PENDING), HOST,
+    AP_INIT_TAKE1("SSLStaplingStandardCacheTimeout", set_int, SERVER(stapling.cache_timeout), HOST,
                   "seconds that a good response is kept"),
-    AP_INIT_TAKE1("SSLStaplingErrorCacheTimeout", set_int, SERVER(stapling.error_timeout, PENDING), HOST,
+    AP_INIT_TAKE1("SSLStaplingErrorCacheTimeout", set_int, SERVER(stapling.error_timeout), HOST,
                   "seconds that a bad response is kept"),
-    AP_INIT_FLAG("SSLStaplingReturnResponderErrors", set_flag, SERVER(stapling.return_errors, PENDING), HOST,
+    AP_INIT_FLAG("SSLStaplingReturnResponderErrors", set_flag, SERVER(stapling.return_errors), HOST,
                  "pass responders' errors on to clients (on, off)"),
-    AP_INIT_FLAG("SSLStaplingFakeTryLater", set_flag, SERVER(stapling.fake_try_later, PENDING), HOST,
+    AP_INIT_FLAG("SSLStaplingFakeTryLater", set_flag, SERVER(stapling.fake_try_later), HOST,
                  "answer tryLater when a responder fails (on, off)"),
-    AP_INIT_TAKE1("SSLStaplingForceURL", set_string, SERVER(stapling.force_url, PENDING), HOST,
+    AP_INIT_TAKE1("SSLStaplingForceURL", set_string, SERVER(stapling.force_url), HOST,
                   "URL of the responder, whatever the certificate names"),
+    AP_INIT_TAKE1("SSLStaplingMustStaple", set_word, SERVER(stapling.must_staple, .words = must_staple_words), HOST,
+                  "what a certificate that demands stapling means while there is no answer: warn, refuse"),
 
     SSL_RENAMED_DIRECTIVES,
     { NULL, { NULL }, NULL, 0, RAW_ARGS, NULL }

@@ -101,10 +101,11 @@ static const field server_fields[] = {
     SERVER_ONLY(stapling.time_skew, FIELD_INT, 300),
     SERVER_ONLY(stapling.max_age, FIELD_INT, -1),
     SERVER_ONLY(stapling.timeout, FIELD_INT, 10),
-    SERVER_ONLY(stapling.cache_timeout, FIELD_INT, 3600),
+    SERVER_ONLY(stapling.cache_timeout, FIELD_INT, -1), /* 3600 for an answer that names no end */
     SERVER_ONLY(stapling.error_timeout, FIELD_INT, 600),
-    SERVER_ONLY(stapling.return_errors, FIELD_INT, 1),
+    SERVER_ONLY(stapling.return_errors, FIELD_INT, 0),
     SERVER_ONLY(stapling.fake_try_later, FIELD_INT, 1),
+    SERVER_ONLY(stapling.must_staple, FIELD_INT, 0), /* SSL_MUST_STAPLE_WARN */
     END_OF_FIELDS
 };
 
@@ -260,7 +261,6 @@ void ssl_config_begin(apr_pool_t *p)
     global_config->read_at = apr_time_now();
     global_config->random_sources = apr_array_make(p, 4, sizeof(ssl_random_source));
     global_config->policies = ssl_policy_builtins(p);
-    global_config->pending = apr_hash_make(p);
 }
 
 ssl_server_config *ssl_config_of(server_rec *s)

@@ -20,6 +20,7 @@
 #include "ssl_pairs.h"
 #include "ssl_scache.h"
 #include "ssl_srp.h"
+#include "ssl_stapling.h"
 #include "ssl_ticket.h"
 #include "ssl_verify.h"
 #include "mod_ssl_openssl.h"
@@ -238,6 +239,7 @@ static void set_callbacks(SSL_CTX *ctx, const ssl_server_config *cfg)
     ssl_keylog_setup(ctx);
     ssl_ticket_setup(ctx);
     ssl_scache_setup(ctx, cfg->session_timeout);
+    ssl_stapling_setup(ctx);
 }
 
 static apr_status_t build(ssl_ctx_build *b)

@@ -117,17 +117,6 @@ static void report_versions(ssl_report *root)
     ssl_report_text(group, "processor features", OPENSSL_info(OPENSSL_INFO_CPU_SETTINGS));
 }
 
-static void report_pending(apr_pool_t *p, ssl_report *group)
-{
-    apr_hash_t *pending = ssl_global()->pending;
-    ssl_report *list = apr_hash_count(pending) ? ssl_report_list(group, "accepted without effect") : NULL;
-    apr_hash_index_t *i;
-
-    for (i = apr_hash_first(p, pending); i; i = apr_hash_next(i)) {
-        ssl_report_item(list, apr_hash_this_val(i));
-    }
-}
-
 static void report_server(apr_pool_t *p, ssl_report *root)
 {
     const ssl_global_config *global = ssl_global();
@@ -136,6 +125,7 @@ static void report_server(apr_pool_t *p, ssl_report *root)
 
     ssl_report_text(group, "session cache", global->session_cache_name ? global->session_cache_name : "none");
     ssl_report_text(group, "stapling cache", global->stapling_cache ? global->stapling_cache->name : "none");
+    ssl_report_text(group, "stapling store", global->stapling_store);
     ssl_report_text(group, "pass phrases", global->pass_phrase_dialog ? global->pass_phrase_dialog : "builtin");
     ssl_report_text(group, "crypto device", global->crypto_device ? global->crypto_device : "builtin");
     ssl_report_text(group, "SNI policy", word_of(sni_words, global->sni_policy));
@@ -144,7 +134,6 @@ static void report_server(apr_pool_t *p, ssl_report *root)
     for (i = 0; i < global->policies->nelts; i++) {
         ssl_report_item(policies, APR_ARRAY_IDX(global->policies, i, ssl_policy).name);
     }
-    report_pending(p, group);
 }
 
 /* --- virtual hosts ------------------------------------------------------------------- */

@@ -16,6 +16,7 @@
 #include "ssl_proxy.h"
 #include "ssl_rand.h"
 #include "ssl_scache.h"
+#include "ssl_stapling.h"
 #include "ssl_ticket.h"
 #include "ssl_token.h"
 #include "ssl_verify.h"
@@ -46,24 +47,6 @@ const char *ssl_server_id(apr_pool_t *p, server_rec *s)
     unsigned int port = s->port ? s->port : s->addrs && s->addrs->host_port ? s->addrs->host_port : 443;
 
     return apr_psprintf(p, "%s:%u", s->server_hostname ? s->server_hostname : "(no ServerName)", port);
-}
-
-/* --- the whole server -------------------------------------------------------- */
-
-/* Directives that only parse so far are named, once for each start. */
-static void say_pending(server_rec *s, apr_pool_t *ptemp)
-{
-    apr_hash_t *pending = ssl_global()->pending;
-    const char *names = "";
-    apr_hash_index_t *i;
-
-    for (i = apr_hash_first(ptemp, pending); i; i = apr_hash_next(i)) {
-        names = apr_pstrcat(ptemp, names, *names ? ", " : "", apr_hash_this_val(i), NULL);
-    }
-    if (*names) {
-        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s, "accepted, but without effect in this version of %s: %s",
-                     SSL_MODULE_VERSION, names);
-    }
 }
 
 /* --- virtual hosts -------------------------------------------------------------- */
@@ -278,37 +261,23 @@ void ssl_init_for_report(server_rec *main_server, apr_pool_t *p)
 
 /* --- hooks -------------------------------------------------------------------------- */
 
-/* FOR_GOOD: this is not the first of the two readings at start. */
-static apr_status_t set_up(server_rec *s, apr_pool_t *p, apr_pool_t *ptemp, int for_good)
+/* In this order: who asks for cryptography gets it for good, so that FIPS comes first.  FOR_GOOD: this is not the
+ * first of the two readings at start.  False: logged why not. */
+static int set_up(server_rec *s, apr_pool_t *p, apr_pool_t *ptemp, int for_good)
 {
-    apr_status_t rv = ssl_fips_set(s, ptemp); /* first: who asks for cryptography gets it for good */
+    int done = ssl_fips_set(s, ptemp) == APR_SUCCESS
+            && ssl_rand_startup(s, ptemp) == APR_SUCCESS
+            && ssl_token_use_device(s) == APR_SUCCESS
+            && ssl_ticket_init(s, p) == APR_SUCCESS
+            && ssl_keylog_open(s, p) == APR_SUCCESS
+            && (!for_good || ssl_scache_init(s, p) == APR_SUCCESS)
+            && make_hosts(s, p, ptemp) == APR_SUCCESS
+            && make_outgoing(s, p, ptemp) == APR_SUCCESS
+            && ssl_ticket_ready(s, p, for_good) == APR_SUCCESS
+            && ssl_stapling_init(s, p, ptemp, for_good) == APR_SUCCESS;
 
-    if (rv == APR_SUCCESS) {
-        rv = ssl_rand_startup(s, ptemp);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = ssl_token_use_device(s);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = ssl_ticket_init(s, p);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = ssl_keylog_open(s, p);
-    }
-    if (rv == APR_SUCCESS && for_good) {
-        rv = ssl_scache_init(s, p);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = make_hosts(s, p, ptemp);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = make_outgoing(s, p, ptemp);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = ssl_ticket_ready(s, p, for_good);
-    }
     ssl_pphrase_forget();
-    return rv;
+    return done;
 }
 
 int ssl_init_module(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
@@ -318,7 +287,7 @@ int ssl_init_module(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, server_r
     (void)plog;
     ssl_transport_init(p);
     ssl_metrics_init(s);
-    if (set_up(s, p, ptemp, for_good) != APR_SUCCESS) {
+    if (!set_up(s, p, ptemp, for_good)) {
         ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s, APLOGNO(02312) "Fatal error initialising mod_ssl, exiting.");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -326,7 +295,6 @@ int ssl_init_module(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, server_r
     if (for_good) {
         ssl_sni_index_build(s, p, ptemp);
         ssl_check_all(s, ptemp);
-        say_pending(s, ptemp);
     }
     ap_add_version_component(p, SSL_MODULE_VERSION);
     ap_add_version_component(p, apr_psprintf(p, "OpenSSL/%s", OpenSSL_version(OPENSSL_VERSION_STRING)));
@@ -340,4 +308,5 @@ void ssl_init_child(apr_pool_t *p, server_rec *s)
     ssl_rand_child(s, p);
     ssl_token_init_child(p);
     ssl_scache_init_child(s, p);
+    ssl_stapling_init_child(s, p);
 }

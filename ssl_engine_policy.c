@@ -169,6 +169,7 @@ static const struct refused {
     { "SSLRandomSeed", WHOLE_SERVER },
     { "SSLSessionCache", WHOLE_SERVER },
     { "SSLStaplingCache", WHOLE_SERVER },
+    { "SSLStaplingStore", WHOLE_SERVER },
     { "SSLVHostSNIPolicy", WHOLE_SERVER },
     { "SSLOptions", ONE_DIRECTORY },
     { "SSLRenegBufferSize", ONE_DIRECTORY },

@@ -34,6 +34,7 @@ typedef struct ssl_ocsp_exchange {
     const char *proxy;           /**< the same, of an HTTP proxy; NULL: none, whatever the environment says */
     apr_interval_time_t timeout; /**< for all of it: connecting, sending, receiving */
     apr_size_t max_len;          /**< most bytes of an answer; 0: SSL_OCSP_MAX_ANSWER */
+    const volatile int *stop;    /**< once it is true the exchange ends within 100 ms, as if late; NULL: it never is */
     int any_type;                /**< do not insist on Content-Type: application/ocsp-response */
 } ssl_ocsp_exchange;
 

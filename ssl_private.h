@@ -19,6 +19,7 @@
  *   ssl_ticket.h   ticket keys            ssl_ticketring.h the memory that they are in
  *   ssl_metrics.h  counters, figures      ssl_ocsp.h   questions about certificates
  *   ssl_proxy.h    TLS to backends        ssl_hello.h  what a client offered
+ *   ssl_stapling.h OCSP stapling          ssl_staple.h the memory of its answers
  *   ssl_kernel.h   request hooks          ssl_renamed.h directives of the past
  */
 #ifndef SSL_PRIVATE_H

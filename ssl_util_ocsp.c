@@ -247,17 +247,32 @@ typedef struct transport {
     apr_pool_t *p;
     apr_socket_t *socket;
     apr_time_t deadline;
+    const volatile int *stop;
     apr_size_t bytes_left; /* to be received, HTTP header and all */
     int late, flooded;
 } transport;
 
-/* Sets how long the next operation may take, a N-th of what is left.  False: nothing is left. */
-static int lend_time(transport *t, apr_socket_t *socket, int n)
-{
-    apr_interval_time_t left = t->deadline - apr_time_now();
+#define SLICE apr_time_from_msec(100) /* how often an exchange that may be stopped is looked after */
 
-    t->late = left <= 0;
-    return !t->late && apr_socket_timeout_set(socket, n > 1 ? left / n + 1 : left) == APR_SUCCESS;
+/* Sets how long the next operation on T's socket may take: UNTIL then, but with T's stop no longer than a
+ * slice.  False: no time is left. */
+static int lend_time(transport *t, apr_time_t until)
+{
+    apr_interval_time_t left = until - apr_time_now();
+
+    t->late = left <= 0 || (t->stop && *t->stop);
+    return !t->late && apr_socket_timeout_set(t->socket, t->stop && left > SLICE ? SLICE : left) == APR_SUCCESS;
+}
+
+/* Until there is something to read, or room to write. */
+static apr_status_t wait_for(transport *t, int reading)
+{
+    apr_status_t rv = APR_TIMEUP;
+
+    while (APR_STATUS_IS_TIMEUP(rv) && lend_time(t, t->deadline)) {
+        rv = apr_wait_for_io_or_timeout(NULL, t->socket, reading);
+    }
+    return rv;
 }
 
 /* BIO_callback_fn_ex: OpenSSL's HTTP client only counts seconds, and does not
@@ -276,16 +291,23 @@ static long watch(BIO *bio, int operation, const char *data, size_t len, int i, 
     if (!reading && operation != BIO_CB_WRITE) {
         return result;
     }
-    if (lend_time(t, t->socket, 1)) {
-        apr_status_t rv = apr_wait_for_io_or_timeout(NULL, t->socket, reading);
-
-        if (rv == APR_SUCCESS) {
-            return 1;
-        }
-        t->late = APR_STATUS_IS_TIMEUP(rv);
+    if (wait_for(t, reading) == APR_SUCCESS) {
+        return 1;
     }
     BIO_clear_retry_flags(bio);
     return 0;
+}
+
+/* T's socket is for ADDRESS, which has half of the time if there is another. */
+static apr_status_t connect_to(transport *t, apr_sockaddr_t *address)
+{
+    apr_time_t until = address->next ? apr_time_now() + (t->deadline - apr_time_now()) / 2 : t->deadline;
+    apr_status_t rv = APR_TIMEUP;
+
+    while (APR_STATUS_IS_TIMEUP(rv) && lend_time(t, until)) {
+        rv = apr_socket_connect(t->socket, address);
+    }
+    return rv;
 }
 
 /* Each of the host's addresses in turn; a dead one must not take all the time. */
@@ -297,7 +319,7 @@ static apr_status_t dial(transport *t, const place *at)
     for (; address; address = address->next) {
         rv = apr_socket_create(&t->socket, address->family, SOCK_STREAM, APR_PROTO_TCP, t->p);
         if (rv == APR_SUCCESS) {
-            rv = lend_time(t, t->socket, address->next ? 2 : 1) ? apr_socket_connect(t->socket, address) : APR_TIMEUP;
+            rv = connect_to(t, address);
             if (rv == APR_SUCCESS) {
                 break;
             }
@@ -395,7 +417,7 @@ apr_status_t ssl_ocsp_fetch(apr_pool_t *p, const ssl_ocsp_exchange *how, const s
                             const unsigned char **der, apr_size_t *len, const char **problem)
 {
     place at, proxy;
-    transport t = { p, .deadline = apr_time_now() + how->timeout };
+    transport t = { p, .deadline = apr_time_now() + how->timeout, .stop = how->stop };
     const char *who = apr_psprintf(p, "responder %s%s%s", quoted(p, how->url), how->proxy ? " by way of proxy " : "",
                                    how->proxy ? quoted(p, how->proxy) : "");
     const char *wrong = parse_url(p, how->url, &at);

@@ -160,6 +160,7 @@ my @ARGUMENTS = (
     [SSLStaplingResponseTimeSkew     => $SECONDS],
     [SSLStaplingReturnResponderErrors => $FLAG],
     [SSLStaplingStandardCacheTimeout => [['0', '3600'], ['', '-1', '1 2']]],
+    is_stock() ? () : ([SSLStaplingMustStaple => [['warn', 'refuse', 'REFUSE'], ['', 'on', 'warn refuse']]], [SSLStaplingStore => [['@root@/run/answers'], ['', 'a b']]]),
     [SSLStrictSNIVHostCheck    => $FLAG],
     [SSLUserName               => [['SSL_CLIENT_S_DN_CN', 'anything'], ['', 'a b']]],
     [SSLUseStapling            => $FLAG],
@@ -194,7 +195,8 @@ my @HOST  = qw(server vhost);
 my @PLACES = (
     [[qw(server)],                                  # the whole server, never a virtual host
         'SSLCryptoDevice builtin', 'SSLFIPS off', 'SSLPassPhraseDialog builtin', 'SSLRandomSeed startup builtin',
-        'SSLSessionCache none', 'SSLStaplingCache shmcb:@root@/run/staple', 'SSLVHostSNIPolicy secure'],
+        'SSLSessionCache none', 'SSLStaplingCache shmcb:@root@/run/staple', 'SSLVHostSNIPolicy secure',
+        is_stock() ? () : 'SSLStaplingStore @root@/run/answers'],
     [[@HOST],
         (map { "$_ \@pki\@/rsa.crt" } qw(SSLCADNRequestFile SSLCARevocationFile SSLCertificateChainFile SSLCertificateFile
             SSLOCSPResponderCertificateFile SSLSRPVerifierFile SSLSessionTicketKeyFile)),
@@ -202,7 +204,7 @@ my @PLACES = (
         (map { "$_ \@pki\@/ca-dir" } qw(SSLCADNRequestPath SSLCARevocationPath)),
         'SSLCARevocationCheck leaf', 'SSLProtocol TLSv1.2', 'SSLOpenSSLConfCmd Curves P-256', 'SSLSRPUnknownUserSeed x',
         'SSLCompression off', 'SSLOCSPEnable on', 'SSLOCSPDefaultResponder http://127.0.0.1/', 'SSLOCSPProxyURL http://127.0.0.1/',
-        'SSLStaplingForceURL http://127.0.0.1/', 'SSLCipherSuite TLSv1.3 TLS_AES_128_GCM_SHA256',
+        'SSLStaplingForceURL http://127.0.0.1/', (is_stock() ? () : 'SSLStaplingMustStaple warn'), 'SSLCipherSuite TLSv1.3 TLS_AES_128_GCM_SHA256',
         (map { "$_ on" } qw(SSLEngine SSLHonorCipherOrder SSLInsecureRenegotiation SSLOCSPNoVerify SSLOCSPOverrideResponder
             SSLOCSPUseRequestNonce SSLSessionTickets SSLStaplingFakeTryLater SSLStaplingReturnResponderErrors
             SSLStrictSNIVHostCheck SSLUseStapling)),
