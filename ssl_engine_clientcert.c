@@ -36,6 +36,15 @@ static apr_status_t fail(heap *h, const char *number, const char *path, const ch
     return APR_EGENERAL;
 }
 
+/* What the stock module starts with, too: said, and gone on without. */
+static apr_status_t skip(heap *h, const char *number, const char *path, const char *what)
+{
+    ap_log_error(APLOG_MARK, APLOG_ERR, 0, h->b->server, "%s%s: %s: '%s' is not used: %s", number, h->b->id, h->from,
+                 ssl_token_shown(h->b->p, path), what);
+    ssl_log_queue(APLOG_MARK, APLOG_ERR, h->b->server);
+    return APR_SUCCESS;
+}
+
 /* --- reading ------------------------------------------------------------------------ */
 
 static int is_known(STACK_OF(X509) *certs, const X509 *cert)
@@ -122,7 +131,7 @@ static apr_status_t read_file(heap *h, const char *path, int *blocks)
     if (!bio) {
         const char *problem = ssl_path_problem(h->b->p, path, 0);
 
-        return fail(h, APLOGNO(02252), path, problem ? problem : strerror(errno));
+        return skip(h, APLOGNO(02252), path, problem ? problem : strerror(errno));
     }
     ERR_clear_error();
     while (rv == APR_SUCCESS && PEM_read_bio(bio, &name, &header, &der, &len)) {
@@ -199,9 +208,11 @@ static apr_status_t read_chain(heap *h, const char *path)
 
     h->from = "SSLProxyMachineCertificateChainFile";
     rv = read_file(h, path, &blocks);
-    if (rv == APR_SUCCESS && (blocks == 0 || h->n_keys > keys)) {
-        return fail(h, APLOGNO(02252), path, blocks ? "a private key has no business here"
-                                                    : "there is no certificate in it");
+    if (rv == APR_SUCCESS && h->n_keys > keys) {
+        return fail(h, APLOGNO(02252), path, "a private key has no business here");
+    }
+    if (rv == APR_SUCCESS && blocks == 0) {
+        return skip(h, APLOGNO(02252), path, "there is no certificate in it");
     }
     for (i = first; rv == APR_SUCCESS && i < sk_X509_num(h->certs); i++) {
         X509_STORE_add_cert(store, sk_X509_value(h->certs, i));
@@ -282,9 +293,8 @@ static apr_status_t pair_up(heap *h, ssl_outgoing *out, const char *shown)
             add_client(h, out, cert, key);
         }
         else if (!ssl_x509_is_ca(cert)) {
-            return fail(h, APLOGNO(02252), shown,
-                        apr_psprintf(h->b->p, "the private key of this certificate is in none of the files: %s",
-                                     ssl_x509_summary(h->b->p, cert)));
+            skip(h, APLOGNO(02252), shown, apr_psprintf(h->b->p, "there is no private key for this certificate: %s",
+                                                        ssl_x509_summary(h->b->p, cert)));
         }
     }
     for (i = 0; i < h->keys->nelts; i++) {

@@ -213,24 +213,20 @@ static void warn(const ssl_host *host, const ssl_ocsp_config *ocsp, apr_pool_t *
     }
 }
 
-apr_status_t ssl_ocsp_init(ssl_host *host, apr_pool_t *p, apr_pool_t *ptemp)
+void ssl_ocsp_init(ssl_host *host, apr_pool_t *p, apr_pool_t *ptemp)
 {
     const ssl_ocsp_config *ocsp = &ssl_config_of(host->server)->ocsp;
 
     if ((ocsp->enable & SSL_OCSP_MASK) == SSL_OCSP_OFF) {
-        return APR_SUCCESS;
+        return;
     }
     warn(host, ocsp, ptemp);
-    if (!ocsp->responder_cert_file) {
-        return APR_SUCCESS;
+    host->ocsp_responders = ocsp->responder_cert_file ? load_responders(p, ocsp->responder_cert_file) : NULL;
+    if (ocsp->responder_cert_file && !host->ocsp_responders) {
+        /* The stock module starts with it, too.  Nobody is let in for that. */
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, host->server,
+                     "%s: SSLOCSPResponderCertificateFile is not used: no certificate could be read from '%s': %s",
+                     host->id, ocsp->responder_cert_file, ssl_log_reason(ptemp));
+        ssl_log_queue(APLOG_MARK, APLOG_ERR, host->server);
     }
-    host->ocsp_responders = load_responders(p, ocsp->responder_cert_file);
-    if (host->ocsp_responders) {
-        return APR_SUCCESS;
-    }
-    ap_log_error(APLOG_MARK, APLOG_EMERG, 0, host->server,
-                 "%s: SSLOCSPResponderCertificateFile: no certificate could be read from '%s': %s", host->id,
-                 ocsp->responder_cert_file, ssl_log_reason(ptemp));
-    ssl_log_queue(APLOG_MARK, APLOG_EMERG, host->server);
-    return APR_EGENERAL;
 }

@@ -13,9 +13,9 @@ int ssl_verify_callback(int ok, X509_STORE_CTX *store);
 /** SSL_VERIFY_... for a ssl_verify_level. */
 int ssl_verify_mode(int level);
 
-/** Makes HOST ready for SSLOCSPEnable; what lives as long as it is in P.
- * APR_EGENERAL, and logged: SSLOCSPResponderCertificateFile cannot be used. */
-apr_status_t ssl_ocsp_init(ssl_host *host, apr_pool_t *p, apr_pool_t *ptemp);
+/** Makes HOST ready for SSLOCSPEnable; what lives as long as it is in P.  What is
+ * wrong with its settings is logged; then fewer answers are believed, not more. */
+void ssl_ocsp_init(ssl_host *host, apr_pool_t *p, apr_pool_t *ptemp);
 
 /** Whether CFG wants an OCSP answer about the certificate at DEPTH (0: the client's own). */
 int ssl_ocsp_wanted(const ssl_server_config *cfg, int depth);
