@@ -13,6 +13,7 @@
 #include "ssl_ctx.h"
 #include "ssl_metrics.h"
 #include "ssl_scache.h"
+#include "ssl_stapling.h"
 #include "ssl_ticket.h"
 
 #include "mod_status.h"
@@ -219,8 +220,8 @@ static const char *auto_key(apr_pool_t *p, const char *name)
     return key;
 }
 
-/* protocol="TLSv1.2",kind="full" -> .TLSv1.2.full, with SEPARATOR for the dots before; what could be
- * taken for the end of a key becomes '_'. */
+/* protocol="TLSv1.2",kind="full" -> .TLSv1.2.full, with SEPARATOR for the dots before; with dots, what
+ * could be taken for the end of a key becomes '_'. */
 static const char *label_values(apr_pool_t *p, const char *labels, char separator)
 {
     char *values = apr_palloc(p, strlen(labels) + 2), *to = values;
@@ -234,7 +235,7 @@ static const char *label_values(apr_pool_t *p, const char *labels, char separato
         }
         else if (inside) {
             labels += *labels == '\\' && labels[1];
-            *to++ = apr_isalnum(*labels) || strchr(".-_", *labels) ? *labels : '_';
+            *to++ = separator != '.' || apr_isalnum(*labels) || strchr(".-_", *labels) ? *labels : '_';
         }
     }
     *to = '\0';
@@ -257,7 +258,7 @@ static void add_html(ssl_metrics_writer *w, const char *labels, apr_int64_t valu
         ap_rprintf(w->r, "<tr><th colspan=\"2\" align=\"left\">%s</th></tr>\n", ap_escape_html(w->r->pool, w->help));
     }
     ap_rprintf(w->r, "<tr><td>%s</td><td align=\"right\"><b>%" APR_INT64_T_FMT "</b></td></tr>\n",
-               *labels ? label_values(w->r->pool, labels, ' ') + 1 : "", value);
+               *labels ? ap_escape_html(w->r->pool, label_values(w->r->pool, labels, ' ') + 1) : "", value);
 }
 
 void ssl_metrics_add(ssl_metrics_writer *w, const char *labels, apr_int64_t value)
@@ -332,6 +333,90 @@ static void report_tickets(ssl_metrics_writer *w)
     ssl_metrics_add(w, "state=\"shared\"", facts.farm_key);
 }
 
+/* --- stapling: figures of each certificate ---------------------------------------------------- */
+
+static apr_int64_t until(apr_time_t time)
+{
+    return time ? apr_time_sec(time - apr_time_now()) : 0;
+}
+
+static apr_int64_t answer_age(const ssl_staple_facts *facts)
+{
+    return facts->this_update ? -until(facts->this_update) : 0;
+}
+
+static apr_int64_t answer_state(const ssl_staple_facts *facts)
+{
+    return facts->state;
+}
+
+static apr_int64_t answer_expiry(const ssl_staple_facts *facts)
+{
+    return until(facts->expires);
+}
+
+static apr_int64_t next_fetch(const ssl_staple_facts *facts)
+{
+    return until(facts->next_fetch);
+}
+
+static apr_int64_t failure_count(const ssl_staple_facts *facts)
+{
+    return facts->failures;
+}
+
+static const struct staple_figure {
+    const char *name, *help;
+    apr_int64_t (*value)(const ssl_staple_facts *facts);
+} staple_figures[] = {
+    { "ssl_stapling_state", "The OCSP answer that is held for a certificate: 0 none, 1 good, 2 revoked.", answer_state },
+    { "ssl_stapling_answer_age_seconds", "Time since the thisUpdate of that answer; 0: none.", answer_age },
+    { "ssl_stapling_answer_expires_seconds", "Time for which it can still be stapled; 0: none.", answer_expiry },
+    { "ssl_stapling_next_fetch_seconds", "Time until the responder is asked again.", next_fetch },
+    { "ssl_stapling_failures", "Attempts in a row that brought no answer.", failure_count },
+};
+
+/* What the visitor of certificates is to write: a figure, or with NULL the last error. */
+typedef struct staple_tour {
+    ssl_metrics_writer *w;
+    const struct staple_figure *figure;
+    int begun;
+} staple_tour;
+
+static void report_certificate(void *context, const ssl_stapling_status *status)
+{
+    staple_tour *tour = context;
+    const struct staple_figure *figure = tour->figure;
+    const char *labels = ssl_metrics_label(tour->w, "certificate", status->name);
+
+    if (status->foreign || (!figure && !*status->facts->error)) {
+        return;
+    }
+    if (!tour->begun) {
+        ssl_metrics_begin(tour->w, figure ? figure->name : "ssl_stapling_last_error_info",
+                          figure ? figure->help : "Why the last attempt to get an OCSP answer failed.");
+        tour->begun = 1;
+    }
+    if (!figure) {
+        labels = apr_pstrcat(tour->w->r->pool, labels, ",",
+                             ssl_metrics_label(tour->w, "error", status->facts->error), NULL);
+    }
+    ssl_metrics_add(tour->w, labels, figure ? figure->value(status->facts) : 1);
+}
+
+static void report_stapling(ssl_metrics_writer *w)
+{
+    size_t i, n = sizeof(staple_figures) / sizeof(staple_figures[0]);
+
+    for (i = 0; i <= n; i++) {
+        staple_tour tour = { w, i < n ? &staple_figures[i] : NULL, 0 };
+
+        ssl_stapling_report(report_certificate, &tour);
+    }
+}
+
+/* --- all of it --------------------------------------------------------------------------------- */
+
 /* What is told, in this order.  A function of another room (ticket keys, stapling, ...) takes the writer, calls
  * ssl_metrics_begin() and ssl_metrics_add(), and gets a row here. */
 static const struct {
@@ -341,6 +426,7 @@ static const struct {
     { report_module, 1 },
     { report_counters, 1 },
     { report_tickets, 1 },
+    { report_stapling, 1 },
     { ssl_scache_report, 0 }, /* ssl_scache_status() */
 };
 
