@@ -115,7 +115,7 @@ static int is_same(const ssl_backend *old, const ssl_backend *new)
            a->tls.crl_check == b->tls.crl_check && a->tls.protocols == b->tls.protocols &&
            a->tls.cipher_suite == b->tls.cipher_suite && a->tls.tls13_cipher_suites == b->tls.tls13_cipher_suites &&
            a->check_peer_expire == b->check_peer_expire && a->check_peer_cn == b->check_peer_cn &&
-           a->check_peer_name == b->check_peer_name && a->engine == b->engine;
+           a->check_peer_name == b->check_peer_name && a->engine == b->engine && a->sni == b->sni && a->alpn == b->alpn;
 }
 
 /* Virtual hosts share the workers of the main server, and so may differ in what they demand. */
@@ -194,6 +194,10 @@ static int adjust(SSL *ssl, const ssl_backend *backend)
     int low, high;
 
     if (backend->trust != made && !SSL_set1_verify_cert_store(ssl, SSL_CTX_get_cert_store(backend->trust->ctx))) {
+        return 0;
+    }
+    /* The section that names the CAs need not be the one that demands lists: then there are none, and that refuses. */
+    if (!X509_VERIFY_PARAM_set_flags(SSL_get0_param(ssl), ssl_verify_crl_flags(tls->crl_check))) {
         return 0;
     }
     if (tls->protocols != made->protocols) {
@@ -330,7 +334,7 @@ static void offer_session(ssl_conn *conn)
         return;
     }
     backend->session_key = session_key(conn);
-    session = ssl_resume_take(backend->made->sessions, backend->session_key);
+    session = ssl_resume_take(backend->made->sessions, backend->session_key, &backend->verified_at);
     if (session) {
         SSL_set_session(conn->ssl, session);
         SSL_SESSION_free(session);

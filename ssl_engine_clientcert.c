@@ -428,13 +428,13 @@ int ssl_client_certs_choose(SSL *ssl, void *arg)
     }
     client = choose(ssl, backend->certs);
     ERR_clear_error();
+    SSL_certs_clear(ssl); /* of an earlier handshake, perhaps of another kind */
     if (!client) {
         ap_log_cerror(APLOG_MARK, APLOG_INFO, 0, conn->c,
                       "%sthe backend %s wants a client certificate, but %s: none is sent",
                       backend->certs->n_certs ? APLOGNO(02269) : APLOGNO(02268), backend->address,
                       backend->certs->n_certs ? "none of ours is by a CA that it accepts"
                                               : "SSLProxyMachineCertificateFile names none");
-        SSL_certs_clear(ssl);
         return 1;
     }
     ap_log_cerror(APLOG_MARK, APLOG_DEBUG, 0, conn->c, APLOGNO(02277) "client certificate for the backend %s: %s",

@@ -22,22 +22,26 @@ static const char *subject(apr_pool_t *p, X509 *cert)
     return cert ? ssl_x509_name_rfc2253(p, X509_get_subject_name(cert)) : "";
 }
 
-/* Seconds have no sign of their own when there are whole days between. */
-static int is_past(const ASN1_TIME *when)
+/* -1: WHEN is past; 0: it is now; 1: it is to come.  WRONG: it is no time.
+ * Seconds have no sign of their own when there are whole days between. */
+static int compare_with_now(const ASN1_TIME *when, int wrong)
 {
     int days = 0, seconds = 0;
 
-    return !ASN1_TIME_diff(&days, &seconds, NULL, when) || days < 0 || seconds < 0;
+    if (!ASN1_TIME_diff(&days, &seconds, NULL, when)) {
+        return wrong;
+    }
+    return days < 0 || seconds < 0 ? -1 : days > 0 || seconds > 0;
 }
 
 /* NULL while CERT is valid. */
 static const char *validity_problem(apr_pool_t *p, X509 *cert)
 {
-    if (is_past(X509_get0_notAfter(cert))) {
+    if (compare_with_now(X509_get0_notAfter(cert), -1) < 0) {
         return apr_psprintf(p, "the certificate '%s' expired on %s", subject(p, cert),
                             ssl_x509_time(p, X509_get0_notAfter(cert)));
     }
-    if (!is_past(X509_get0_notBefore(cert))) {
+    if (compare_with_now(X509_get0_notBefore(cert), 1) > 0) {
         return apr_psprintf(p, "the certificate '%s' is not valid before %s (is the clock of this machine right?)",
                             subject(p, cert), ssl_x509_time(p, X509_get0_notBefore(cert)));
     }
@@ -141,7 +145,8 @@ ssl_peer_problem ssl_peer_check(apr_pool_t *p, X509 *cert, const ssl_proxy_confi
     ssl_peer_problem problem = { NULL, NULL };
 
     if (!cert) {
-        int matters = settings->check_peer_expire || (rule != SSL_PEER_ANY_NAME && name);
+        int matters = settings->tls.verify == SSL_CVERIFY_REQUIRE || settings->check_peer_expire ||
+                      (rule != SSL_PEER_ANY_NAME && name);
 
         problem.text = matters ? "it has no certificate" : NULL;
         return problem;
@@ -182,7 +187,8 @@ static const struct {
       "backend did not send it" },
     { X509_V_ERR_CERT_REVOKED, "the certificate '{subject}' was revoked by '{issuer}'" },
     { X509_V_ERR_UNABLE_TO_GET_CRL,
-      "there is no revocation list of '{issuer}', who issued '{subject}', in SSLProxyCARevocationFile or ...Path" },
+      "there is no revocation list of '{issuer}', who issued '{subject}', in SSLProxyCARevocationFile or ...Path where "
+      "the CAs are from (of several <Proxy> sections the last that names CAs or lists has to name both)" },
     { X509_V_ERR_CRL_HAS_EXPIRED, "the revocation list of '{issuer}' is out of date: fetch it anew" },
     { X509_V_ERR_CRL_NOT_YET_VALID, "the revocation list of '{issuer}' is not valid yet" },
     { X509_V_ERR_CRL_SIGNATURE_FAILURE, "the revocation list of '{issuer}' is not signed by that CA" },
@@ -230,6 +236,16 @@ const char *ssl_peer_verify_problem(apr_pool_t *p, int error, X509 *cert, const 
                                         subject(p, cert));
 }
 
+/* In a renegotiation: before our own certificate is sent to whoever it now is (the "triple handshake"). */
+static int is_another(ssl_conn *conn, X509_STORE_CTX *store)
+{
+    ssl_backend *backend = conn->backend;
+
+    backend->problem = ssl_peer_check(conn->c->pool, X509_STORE_CTX_get_current_cert(store), &backend->settings,
+                                      backend->name).text;
+    return backend->problem != NULL;
+}
+
 int ssl_peer_verify_callback(int ok, X509_STORE_CTX *store)
 {
     SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
@@ -250,10 +266,16 @@ int ssl_peer_verify_callback(int ok, X509_STORE_CTX *store)
         ok = 1;
     }
     if (!ok) {
-        X509_STORE_CTX_set_error(store, error);
-        conn->verify_result = error;
         conn->backend->problem =
             ssl_peer_verify_problem(conn->c->pool, error, X509_STORE_CTX_get_current_cert(store), settings);
+    }
+    else if (depth == 0 && conn->state >= SSL_CONN_ESTABLISHED && is_another(conn, store)) {
+        error = X509_V_ERR_APPLICATION_VERIFICATION;
+        ok = 0;
+    }
+    if (!ok) {
+        X509_STORE_CTX_set_error(store, error);
+        conn->verify_result = error;
     }
     return ok;
 }

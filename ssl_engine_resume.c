@@ -14,12 +14,18 @@
 #define SLOTS 256
 #define SESSIONS_PER_SLOT 4 /* a backend may send several TLS 1.3 tickets, and each resumes once */
 
-/* What was verified when a session was made may since have been revoked. */
+/* Certificates and lists may have expired since.  TLS 1.3 brings a new ticket with each
+ * resumption: its time says nothing, for the certificate was not verified again. */
 #define LONGEST_LIFE 300
+
+typedef struct kept_session {
+    SSL_SESSION *session;
+    time_t verified_at;
+} kept_session;
 
 typedef struct slot {
     char *key;
-    SSL_SESSION *session[SESSIONS_PER_SLOT]; /* the newest last */
+    kept_session kept[SESSIONS_PER_SLOT]; /* the newest last */
     int n;
 } slot;
 
@@ -39,7 +45,7 @@ ssl_resume_cache *ssl_resume_make(void)
 static void clear(slot *s)
 {
     while (s->n > 0) {
-        SSL_SESSION_free(s->session[--s->n]);
+        SSL_SESSION_free(s->kept[--s->n].session);
     }
     free(s->key);
     s->key = NULL;
@@ -65,25 +71,26 @@ static slot *slot_of(ssl_resume_cache *cache, const char *key)
     return &cache->slots[apr_hashfunc_default(key, &len) % SLOTS];
 }
 
-static int is_usable(const SSL_SESSION *session)
+static int is_usable(const kept_session *kept)
 {
-    long age = (long)(time(NULL) - (time_t)SSL_SESSION_get_time(session));
+    time_t now = time(NULL);
+    long age = (long)(now - (time_t)SSL_SESSION_get_time(kept->session)), verified = (long)(now - kept->verified_at);
 
-    return age >= 0 && age < LONGEST_LIFE && age < SSL_SESSION_get_timeout(session) &&
-           SSL_SESSION_is_resumable(session);
+    return age >= 0 && age < SSL_SESSION_get_timeout(kept->session) && verified >= 0 && verified < LONGEST_LIFE &&
+           SSL_SESSION_is_resumable(kept->session);
 }
 
 /* With the lock held. */
-static SSL_SESSION *take(slot *s, const char *key)
+static SSL_SESSION *take(slot *s, const char *key, time_t *verified_at)
 {
-    SSL_SESSION *session;
-
     if (!s->key || strcmp(s->key, key) != 0) {
         return NULL;
     }
     while (s->n > 0) {
-        session = s->session[s->n - 1];
-        if (is_usable(session)) {
+        SSL_SESSION *session = s->kept[s->n - 1].session;
+
+        if (is_usable(&s->kept[s->n - 1])) {
+            *verified_at = s->kept[s->n - 1].verified_at;
             if (SSL_SESSION_get_protocol_version(session) >= TLS1_3_VERSION) {
                 s->n--; /* who sees a ticket twice knows that both are of one client (RFC 8446, C.4) */
             }
@@ -98,20 +105,20 @@ static SSL_SESSION *take(slot *s, const char *key)
     return NULL;
 }
 
-SSL_SESSION *ssl_resume_take(ssl_resume_cache *cache, const char *key)
+SSL_SESSION *ssl_resume_take(ssl_resume_cache *cache, const char *key, time_t *verified_at)
 {
     SSL_SESSION *session;
 
     if (!cache->lock || !CRYPTO_THREAD_write_lock(cache->lock)) {
         return NULL;
     }
-    session = take(slot_of(cache, key), key);
+    session = take(slot_of(cache, key), key, verified_at);
     CRYPTO_THREAD_unlock(cache->lock);
     return session;
 }
 
 /* With the lock held; takes over SESSION. */
-static void put(slot *s, const char *key, SSL_SESSION *session)
+static void put(slot *s, const char *key, SSL_SESSION *session, time_t verified_at)
 {
     if (!s->key || strcmp(s->key, key) != 0) {
         clear(s);
@@ -119,15 +126,15 @@ static void put(slot *s, const char *key, SSL_SESSION *session)
     }
     if (SSL_SESSION_get_protocol_version(session) < TLS1_3_VERSION) {
         while (s->n > 0) {
-            SSL_SESSION_free(s->session[--s->n]);
+            SSL_SESSION_free(s->kept[--s->n].session);
         }
     }
     if (s->n == SESSIONS_PER_SLOT) {
-        SSL_SESSION_free(s->session[0]);
-        memmove(s->session, s->session + 1, sizeof(s->session[0]) * (SESSIONS_PER_SLOT - 1));
+        SSL_SESSION_free(s->kept[0].session);
+        memmove(s->kept, s->kept + 1, sizeof(s->kept[0]) * (SESSIONS_PER_SLOT - 1));
         s->n--;
     }
-    s->session[s->n++] = session;
+    s->kept[s->n++] = (kept_session){ session, verified_at };
 }
 
 int ssl_resume_new_session(SSL *ssl, SSL_SESSION *session)
@@ -138,7 +145,8 @@ int ssl_resume_new_session(SSL *ssl, SSL_SESSION *session)
     if (!cache || !cache->lock || !conn->backend->session_key || !CRYPTO_THREAD_write_lock(cache->lock)) {
         return 0;
     }
-    put(slot_of(cache, conn->backend->session_key), conn->backend->session_key, session);
+    put(slot_of(cache, conn->backend->session_key), conn->backend->session_key, session,
+        SSL_session_reused(ssl) ? conn->backend->verified_at : time(NULL));
     CRYPTO_THREAD_unlock(cache->lock);
     return 1;
 }

@@ -139,13 +139,21 @@ static apr_status_t load_crls(ssl_ctx_build *b)
     return APR_SUCCESS;
 }
 
+unsigned long ssl_verify_crl_flags(int crl_check)
+{
+    int mode = crl_check & SSL_CRLCHECK_MASK;
+
+    return (mode == SSL_CRLCHECK_NONE ? 0 : X509_V_FLAG_CRL_CHECK) |
+           (mode == SSL_CRLCHECK_CHAIN ? X509_V_FLAG_CRL_CHECK_ALL : 0);
+}
+
 static apr_status_t check_crls(ssl_ctx_build *b)
 {
     const ssl_tls_settings *tls = &b->cfg->tls;
-    int mode = tls->crl_check & SSL_CRLCHECK_MASK;
+    unsigned long flags = ssl_verify_crl_flags(tls->crl_check);
     int any = tls->crl_file || tls->crl_path;
 
-    if (mode == SSL_CRLCHECK_NONE) {
+    if (!flags) {
         if (any) {
             ap_log_error(APLOG_MARK, APLOG_WARNING, 0, b->server,
                          APLOGNO(01899) "%s: revocation lists are configured, but %s is none: they are not used", b->id,
@@ -159,8 +167,7 @@ static apr_status_t check_crls(ssl_ctx_build *b)
                      directive_of(b, "CARevocationFile"), directive_of(b, "CARevocationPath"));
         return APR_EGENERAL;
     }
-    X509_STORE_set_flags(SSL_CTX_get_cert_store(b->ctx),
-                         X509_V_FLAG_CRL_CHECK | (mode == SSL_CRLCHECK_CHAIN ? X509_V_FLAG_CRL_CHECK_ALL : 0));
+    X509_STORE_set_flags(SSL_CTX_get_cert_store(b->ctx), flags);
     return load_crls(b);
 }
 

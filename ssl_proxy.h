@@ -45,6 +45,7 @@ struct ssl_backend {
     const char *address;       /**< "name:port" of the backend, for messages */
     const char *name;          /**< that it was asked for (proxy-request-hostname), or NULL */
     const char *session_key;   /**< under which its sessions are kept, or NULL: they are not */
+    time_t verified_at;        /**< when the full handshake was whose session is offered; 0: none is */
     const char *problem;       /**< why its certificate was not accepted, in words */
     unsigned truncated : 1;    /**< it closed without close_notify */
 };
@@ -122,8 +123,9 @@ const char *ssl_peer_handshake_problem(apr_pool_t *p, const ssl_conn *conn);
 ssl_resume_cache *ssl_resume_make(void);
 void ssl_resume_free(ssl_resume_cache *cache);
 
-/** A session to be resumed with, or NULL; the caller's. One of TLS 1.3 is given once. */
-SSL_SESSION *ssl_resume_take(ssl_resume_cache *cache, const char *key);
+/** A session to be resumed with, or NULL; the caller's. One of TLS 1.3 is given once.
+ * VERIFIED_AT: when the certificate was verified that it stands for. */
+SSL_SESSION *ssl_resume_take(ssl_resume_cache *cache, const char *key, time_t *verified_at);
 
 /** SSL_CTX_sess_set_new_cb(3). */
 int ssl_resume_new_session(SSL *ssl, SSL_SESSION *session);

@@ -213,6 +213,7 @@ static int store_session(SSL *ssl, SSL_SESSION *session)
     expiry = apr_time_now() + apr_time_from_sec(SSL_SESSION_get_timeout(session));
     if (!lock_cache(conn->server)) {
         ssl_count(SSL_COUNT_CACHE_NOT_STORED);
+        OPENSSL_cleanse(der, (size_t)len);
         return 0;
     }
     rv = global->session_cache->store(global->session_cache_instance, conn->server, id, id_len, expiry, der,

@@ -13,6 +13,9 @@ int ssl_verify_callback(int ok, X509_STORE_CTX *store);
 /** SSL_VERIFY_... for a ssl_verify_level. */
 int ssl_verify_mode(int level);
 
+/** X509_V_FLAG_CRL_... for a SSL_CRLCHECK_. */
+unsigned long ssl_verify_crl_flags(int crl_check);
+
 /** Makes HOST ready for SSLOCSPEnable; what lives as long as it is in P.  What is
  * wrong with its settings is logged; then fewer answers are believed, not more. */
 void ssl_ocsp_init(ssl_host *host, apr_pool_t *p, apr_pool_t *ptemp);
