@@ -172,7 +172,7 @@ static apr_status_t make_host(server_rec *s, ssl_ctx_plan *plan, apr_hash_t *see
     }
     make_session_id_context(host, scratch, seen);
     ssl_config_of(s)->host = host;
-    if (ssl_ocsp_init(host, p, scratch) != APR_SUCCESS) {
+    if (ssl_ocsp_init(host->server, host->id, ssl_config_of(host->server)->ocsp.enable, p, scratch) != APR_SUCCESS) {
         return APR_EGENERAL;
     }
     return ssl_ctx_prepare(plan, host, p, scratch);
