@@ -38,6 +38,15 @@
 #define SSL_HAVE_SSLV3 1
 #endif
 
+/** The objects of STORE, until ..._done(). */
+#if OPENSSL_VERSION_NUMBER >= 0x30300000L
+#define ssl_compat_store_objects(store) X509_STORE_get1_objects(store)
+#define ssl_compat_store_objects_done(objects) sk_X509_OBJECT_pop_free(objects, X509_OBJECT_free)
+#else
+#define ssl_compat_store_objects(store) X509_STORE_get0_objects(store)
+#define ssl_compat_store_objects_done(objects) ((void)(objects))
+#endif
+
 /** Whether this OpenSSL can compress records (RFC 3749); a distribution's never can. */
 #ifdef OPENSSL_NO_COMP
 #define ssl_compat_can_compress() 0

@@ -78,6 +78,7 @@ typedef struct ssl_proxy_config {
     int engine;
     ssl_tls_settings tls;
     const char *cert_file, *cert_path, *chain_file; /**< SSLProxyMachineCertificate... */
+    int ocsp; /**< SSLProxyOCSPEnable: SSL_OCSP_ */
     int check_peer_expire;
     int check_peer_cn, check_peer_name; /**< may stay SSL_UNSET: see ssl_peer_name_rule() */
     int session_cache;                  /**< SSLProxySessionCache */
@@ -88,7 +89,7 @@ typedef struct ssl_proxy_config {
     const char *defined_at; /**< "file:line" of the first SSLProxy... here; NULL: there is none */
     /** What post_config made of this record, of the innermost that has one when records are merged; NULL: nothing.
      * See ssl_proxy.h. */
-    const struct ssl_outgoing *made, *trust, *certs;
+    const struct ssl_outgoing *made;
 } ssl_proxy_config;
 
 /** SSLOCSP...: OCSP questions about client certificates. */
@@ -97,6 +98,7 @@ typedef struct ssl_ocsp_config {
     const char *responder, *proxy_url, *responder_cert_file;
     int override_responder, no_verify, use_nonce;
     int time_skew, max_age, timeout; /**< seconds */
+    STACK_OF(X509) *responders; /**< post_config: those of responder_cert_file; NULL: none */
 } ssl_ocsp_config;
 
 /** SSLUseStapling. What a built-in policy says takes no effect where there is no

@@ -49,7 +49,6 @@ struct ssl_host {
     ssl_cert_set *certs;       /**< from SSLCertificateFile */
     ssl_ctx_group *group;      /**< while hosts are made */
     unsigned char session_id_context[32]; /**< differs between hosts: see ssl_conn_bind_host() */
-    STACK_OF(X509) *ocsp_responders; /**< SSLOCSPResponderCertificateFile; NULL: none */
     const struct ssl_ticket_keys *ticket_keys; /**< of ssl_ticket.h */
     unsigned fallback_cert : 1; /**< its certificate is a stopgap: requests get 503 */
     unsigned needs_own_ctx : 1; /**< something in it can't be shared with hosts of other certificates */
@@ -63,6 +62,7 @@ typedef struct ssl_ctx_build {
     const char *id; /**< "name:port" */
     int outgoing;   /**< for TLS to backends: cfg->tls is what SSLProxy... say */
     SSL_CTX *ctx;
+    X509_STORE *part[2]; /**< out, if outgoing: the CAs, the CRLs of the files, each alone; NULL: none */
     apr_pool_t *p;  /**< temporary */
     apr_array_header_t *pairs; /**< const ssl_pair *: what ssl_certs_load() found */
     ssl_cert_set *certs;       /**< what the SSL_CTX is to have; NULL: no certificates */
@@ -151,8 +151,11 @@ void ssl_ctx_protocol_bounds(int protocols, int *low, int *high);
 /** Whether another module looks at each SSL_CTX, so that none is shared. */
 int ssl_ctx_others_look(void);
 
-/** Gives B the CAs and CRLs that certificates are verified with.  APR_SUCCESS, or logged why not. */
+/** Gives B the CAs and CRLs that certificates are verified with, and b->part.  APR_SUCCESS, or logged why not. */
 apr_status_t ssl_verify_load(ssl_ctx_build *b);
+
+/** Adds to STORE what PART has.  False: no memory. */
+int ssl_verify_add(X509_STORE *store, X509_STORE *part);
 
 /** Whether ERROR, of a verification, only says that no CA of ours stands above the certificate. */
 int ssl_verify_is_unknown_issuer(int error);

@@ -8,6 +8,7 @@
  */
 #include "ssl_filter.h"
 #include "ssl_log.h"
+#include "ssl_metrics.h"
 #include "ssl_proxy.h"
 #include "ssl_rand.h"
 #include "ssl_verify.h"
@@ -52,11 +53,17 @@ static apr_status_t give_up(ssl_conn *conn, const char *number, const char *word
 
 static void network_failed(ssl_conn *conn, apr_status_t rv)
 {
+    int shaking = conn->state < SSL_CONN_ESTABLISHED;
+
+    if (shaking || !conn->backend->pooled) { /* one that nobody uses may go without a word */
+        ssl_count(!shaking ? SSL_COUNT_BACKEND_CUT
+                           : APR_STATUS_IS_TIMEUP(rv) ? SSL_COUNT_BACKEND_TIMEOUT : SSL_COUNT_BACKEND_CLOSED);
+    }
     if (!APR_STATUS_IS_EOF(rv)) {
         refuse(conn, NULL, rv, APR_STATUS_IS_TIMEUP(rv) ? "it did not answer within ProxyTimeout"
                                                         : "it broke the connection off");
     }
-    else if (conn->state < SSL_CONN_ESTABLISHED) {
+    else if (shaking) {
         refuse(conn, NULL, rv, "it closed the connection amid the handshake");
     }
     else {
@@ -72,6 +79,7 @@ void ssl_proxy_failed(ssl_conn *conn, apr_status_t rv)
         network_failed(conn, rv);
         return;
     }
+    ssl_count(conn->backend->problem ? SSL_COUNT_BACKEND_CERT : SSL_COUNT_BACKEND_TLS);
     refuse(conn, NULL, APR_SUCCESS, ssl_peer_handshake_problem(conn->c->pool, conn));
     ssl_log_queue_conn(APLOG_MARK, APLOG_INFO, conn->c);
 }
@@ -90,35 +98,49 @@ void ssl_proxy_explain_page(request_rec *r)
 
 /* --- settings --------------------------------------------------------------------------- */
 
+static void use_settings(ssl_backend *backend, const ssl_proxy_config *settings)
+{
+    backend->settings = *settings;
+    backend->made = settings->made;
+    backend->material = settings->made ? ssl_material_for(settings, settings->made) : NULL;
+}
+
+/* A connection that is used again may have been made for another virtual host. */
 static void resolve(ssl_backend *backend, conn_rec *c, ap_conf_vector_t *dir_conf)
 {
     const ssl_proxy_config *base = &ssl_config_of(c->base_server)->proxy;
     const ssl_dir_config *dir = dir_conf ? ap_get_module_config(dir_conf, &ssl_module) : NULL;
-    ssl_proxy_config *settings = &backend->settings;
+    ssl_proxy_config settings = *base;
 
-    *settings = *base;
-    if (dir && dir->proxy.defined_at) {
-        ssl_config_proxy_merge(c->pool, base, &dir->proxy, settings);
+    if (!(dir_conf && ssl_reuse_wanted(dir_conf, &settings)) && dir && dir->proxy.defined_at) {
+        ssl_config_proxy_merge(c->pool, base, &dir->proxy, &settings);
     }
-    backend->made = settings->made;
-    backend->trust = settings->trust ? settings->trust : settings->made;
-    backend->certs = settings->certs ? settings->certs : settings->made;
+    use_settings(backend, &settings);
 }
 
-/* What a connection that is there must have been made with to be used under NEW. */
-static int is_same(const ssl_backend *old, const ssl_backend *new)
+apr_status_t ssl_proxy_reuse(ssl_conn *conn)
 {
-    const ssl_proxy_config *a = &old->settings, *b = &new->settings;
+    ssl_proxy_config settings;
+    ssl_backend now = *conn->backend;
 
-    return old->made == new->made && old->trust == new->trust && old->certs == new->certs &&
-           a->tls.verify == b->tls.verify && a->tls.verify_depth == b->tls.verify_depth &&
-           a->tls.crl_check == b->tls.crl_check && a->tls.protocols == b->tls.protocols &&
-           a->tls.cipher_suite == b->tls.cipher_suite && a->tls.tls13_cipher_suites == b->tls.tls13_cipher_suites &&
-           a->check_peer_expire == b->check_peer_expire && a->check_peer_cn == b->check_peer_cn &&
-           a->check_peer_name == b->check_peer_name && a->engine == b->engine && a->sni == b->sni && a->alpn == b->alpn;
+    if (!conn->backend->pooled || conn->state != SSL_CONN_ESTABLISHED || !ssl_reuse_wanted(NULL, &settings)) {
+        return APR_SUCCESS;
+    }
+    use_settings(&now, &settings);
+    if (ssl_reuse_is_same(conn->backend, &now)) {
+        return APR_SUCCESS;
+    }
+    ap_log_cerror(APLOG_MARK, APLOG_DEBUG, 0, conn->c, "the connection to the backend %s was made under other "
+                  "SSLProxy... settings than this request has: it is closed, and another one made",
+                  conn->backend->address);
+    ssl_conn_shutdown(conn);
+    ssl_transport_send(conn->transport, 1);
+    conn->state = SSL_CONN_CLOSED;
+    conn->end = APR_ECONNABORTED;
+    return APR_ECONNABORTED;
 }
 
-/* Virtual hosts share the workers of the main server, and so may differ in what they demand. */
+/* ssl_proxy_reuse() has sorted out what is not for this request, if mod_proxy let it: this is for who did not look. */
 static int rebind(ssl_conn *conn, ap_conf_vector_t *dir_conf)
 {
     ssl_backend now = *conn->backend;
@@ -129,7 +151,7 @@ static int rebind(ssl_conn *conn, ap_conf_vector_t *dir_conf)
         *conn->backend = now; /* nothing was made of it yet */
         return OK;
     }
-    if (is_same(conn->backend, &now)) {
+    if (conn->state == SSL_CONN_CLOSED || ssl_reuse_is_same(conn->backend, &now)) {
         return OK;
     }
     give_up(conn, NULL, "the connection that was to be used again was made under other SSLProxy... settings");
@@ -151,7 +173,7 @@ static int bind_new(conn_rec *c, ap_conf_vector_t *dir_conf)
 
     *last_problem = '\0';
     resolve(backend, c, dir_conf);
-    if (backend->settings.engine != 1 || !backend->made) {
+    if (backend->settings.engine != 1 || !backend->material) {
         ap_log_cerror(APLOG_MARK, APLOG_INFO, 0, c, APLOGNO(10272) "TLS to a backend was asked for by %s, but "
                       "SSLProxyEngine is not on there", ssl_server_id(c->pool, c->base_server));
         return DECLINED;
@@ -176,6 +198,7 @@ int ssl_proxy_bind(conn_rec *c, ap_conf_vector_t *dir_conf, int enable)
     if (!conn) {
         return bind_new(c, dir_conf);
     }
+    conn->backend->pooled = dir_conf == NULL;
     return dir_conf ? rebind(conn, dir_conf) : OK;
 }
 
@@ -193,7 +216,7 @@ static int adjust(SSL *ssl, const ssl_backend *backend)
     const ssl_outgoing *made = backend->made;
     int low, high;
 
-    if (backend->trust != made && !SSL_set1_verify_cert_store(ssl, SSL_CTX_get_cert_store(backend->trust->ctx))) {
+    if (backend->material != &made->material && !SSL_set1_verify_cert_store(ssl, backend->material->store)) {
         return 0;
     }
     /* The section that names the CAs need not be the one that demands lists: then there are none, and that refuses. */
@@ -318,11 +341,12 @@ static const char *session_key(const ssl_conn *conn)
     const ssl_proxy_config *settings = &backend->settings;
     const char *sni = SSL_get_servername(conn->ssl, TLSEXT_NAMETYPE_host_name), *alpn = protocols_of(conn);
 
-    return apr_psprintf(conn->c->pool, "%s %u\n%s\n%s\n%s\n%d %d %d %pp %pp %d", conn->c->client_ip,
+    return apr_psprintf(conn->c->pool, "%s %u\n%s\n%s\n%s\n%d %d %d %d %pp %d %pp", conn->c->client_ip,
                         conn->c->client_addr ? (unsigned)conn->c->client_addr->port : 0,
                         backend->name ? backend->name : "", sni ? sni : "", alpn ? alpn : "", settings->tls.verify,
-                        settings->tls.verify_depth, settings->tls.crl_check, (void *)backend->trust,
-                        (void *)backend->certs, settings->tls.protocols);
+                        settings->tls.verify_depth, settings->tls.crl_check, settings->ocsp,
+                        (const void *)backend->material, settings->tls.protocols,
+                        (const void *)(settings->ocsp ? conn->server : NULL)); /* which has the responders */
 }
 
 static void offer_session(ssl_conn *conn)
@@ -383,16 +407,19 @@ apr_status_t ssl_proxy_accept(ssl_conn *conn)
     int rv;
 
     if (problem.text) {
+        ssl_count(SSL_COUNT_BACKEND_NAME);
         return give_up(conn, problem.number, problem.text);
     }
     problem.text = alpn_problem(conn);
     if (problem.text) {
+        ssl_count(SSL_COUNT_BACKEND_TLS);
         return give_up(conn, conn->facts.alpn ? APLOGNO(10274) : APLOGNO(10273), problem.text);
     }
     rv = ssl_run_proxy_post_handshake(conn->c, conn->ssl);
     if (rv != OK && rv != DECLINED) {
         return give_up(conn, NULL, "another module refused it (hook proxy_post_handshake)");
     }
+    ssl_count(conn->facts.resumed ? SSL_COUNT_BACKEND_RESUMED : SSL_COUNT_BACKEND_FULL);
     apr_table_setn(conn->c->notes, RESULT_NOTE, "ok");
     return APR_SUCCESS;
 }

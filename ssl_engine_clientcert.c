@@ -26,6 +26,7 @@ typedef struct heap {
     apr_array_header_t *keys;   /* EVP_PKEY *; NULL when taken */
     const char *from;           /* the directive and what it names, for messages */
     int n_keys;
+    int n_file, n_path; /* certificates of ...File; of this and ...Path: the others are ...ChainFile's */
 } heap;
 
 static apr_status_t fail(heap *h, const char *number, const char *path, const char *what)
@@ -192,10 +193,12 @@ static apr_status_t read_all(heap *h, const ssl_proxy_config *proxy)
         rv = ssl_is_key_uri(proxy->cert_file) ? read_token(h, proxy->cert_file)
                                               : read_file(h, proxy->cert_file, &blocks);
     }
+    h->n_file = sk_X509_num(h->certs);
     if (rv == APR_SUCCESS && proxy->cert_path) {
         h->from = "SSLProxyMachineCertificatePath";
         rv = read_directory(h, proxy->cert_path);
     }
+    h->n_path = sk_X509_num(h->certs);
     return rv;
 }
 
@@ -240,7 +243,7 @@ static EVP_PKEY *take_key(heap *h, const X509 *cert)
     return NULL;
 }
 
-static X509 *issuer_of(STACK_OF(X509) *certs, X509 *cert)
+static X509 *issuer_of(const STACK_OF(X509) *certs, X509 *cert)
 {
     int i;
 
@@ -254,14 +257,14 @@ static X509 *issuer_of(STACK_OF(X509) *certs, X509 *cert)
     return NULL;
 }
 
-static void find_issuers(heap *h, ssl_client_cert *client)
+static void find_issuers(const STACK_OF(X509) *certs, ssl_client_cert *client)
 {
     X509 *above = client->cert;
     int i;
 
     client->issuers = ssl_compat_new_x509_stack();
     client->sent = ssl_compat_new_x509_stack();
-    for (i = 0; i < LONGEST_CHAIN && (above = issuer_of(h->certs, above)) != NULL; i++) {
+    for (i = 0; i < LONGEST_CHAIN && (above = issuer_of(certs, above)) != NULL; i++) {
         X509_up_ref(above);
         sk_X509_push(client->issuers, above);
         if (!ssl_x509_is_self_issued(above)) {
@@ -270,17 +273,47 @@ static void find_issuers(heap *h, ssl_client_cert *client)
     }
 }
 
-static void add_client(heap *h, ssl_outgoing *out, X509 *cert, EVP_PKEY *key)
+/* Takes KEY over. */
+static void add_client(ssl_material *out, X509 *cert, EVP_PKEY *key, int from_path, const STACK_OF(X509) *cas)
 {
     ssl_client_cert *client = &out->certs[out->n_certs++];
 
     X509_up_ref(cert);
     client->cert = cert;
     client->key = key;
-    find_issuers(h, client);
+    client->from_path = from_path;
+    find_issuers(cas, client);
 }
 
-static apr_status_t pair_up(heap *h, ssl_outgoing *out, const char *shown)
+void ssl_client_certs_add(ssl_material *out, const ssl_material *from, int from_path, const STACK_OF(X509) *cas)
+{
+    int i;
+
+    out->certs = ap_realloc(out->certs, (apr_size_t)(out->n_certs + from->n_certs + 1) * sizeof(*out->certs));
+    for (i = 0; i < from->n_certs; i++) {
+        const ssl_client_cert *client = &from->certs[i];
+
+        if (client->from_path == from_path) {
+            EVP_PKEY_up_ref(client->key);
+            add_client(out, client->cert, client->key, from_path, cas);
+        }
+    }
+}
+
+/* For chains that are made when other files come into play. */
+static void keep_ca(heap *h, ssl_material *out, int at)
+{
+    ssl_proxy_file file = at < h->n_file ? SSL_FILE_CERTS : at < h->n_path ? SSL_FILE_CERT_DIR : SSL_FILE_CHAIN;
+    X509 *cert = sk_X509_value(h->certs, at);
+
+    if (!out->cas[file]) {
+        out->cas[file] = ssl_compat_new_x509_stack();
+    }
+    X509_up_ref(cert);
+    sk_X509_push(out->cas[file], cert);
+}
+
+static apr_status_t pair_up(heap *h, ssl_material *out, const char *shown)
 {
     int i, n = sk_X509_num(h->certs);
 
@@ -290,9 +323,12 @@ static apr_status_t pair_up(heap *h, ssl_outgoing *out, const char *shown)
         EVP_PKEY *key = take_key(h, cert);
 
         if (key) {
-            add_client(h, out, cert, key);
+            add_client(out, cert, key, i >= h->n_file, h->certs);
         }
-        else if (!ssl_x509_is_ca(cert)) {
+        else if (ssl_x509_is_ca(cert) || i >= h->n_path) {
+            keep_ca(h, out, i);
+        }
+        else {
             skip(h, APLOGNO(02252), shown, apr_psprintf(h->b->p, "there is no private key for this certificate: %s",
                                                         ssl_x509_summary(h->b->p, cert)));
         }
@@ -305,7 +341,7 @@ static apr_status_t pair_up(heap *h, ssl_outgoing *out, const char *shown)
     return APR_SUCCESS;
 }
 
-static void log_result(heap *h, const ssl_outgoing *out, const char *shown)
+static void log_result(heap *h, const ssl_material *out, const char *shown)
 {
     if (out->n_certs == 0) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, h->b->server,
@@ -317,7 +353,7 @@ static void log_result(heap *h, const ssl_outgoing *out, const char *shown)
                  h->b->id, out->n_certs);
 }
 
-apr_status_t ssl_client_certs_load(ssl_ctx_build *b, const ssl_proxy_config *proxy, ssl_outgoing *out)
+apr_status_t ssl_client_certs_load(ssl_ctx_build *b, const ssl_proxy_config *proxy, ssl_material *out)
 {
     const char *shown = ssl_token_shown(b->p, proxy->cert_file ? proxy->cert_file : proxy->cert_path);
     heap h = { .b = b, .certs = ssl_compat_new_x509_stack() };
@@ -332,7 +368,7 @@ apr_status_t ssl_client_certs_load(ssl_ctx_build *b, const ssl_proxy_config *pro
         rv = read_chain(&h, proxy->chain_file);
         h.from = from;
     }
-    if (rv == APR_SUCCESS && shown) {
+    if (rv == APR_SUCCESS && (shown || proxy->chain_file)) {
         rv = pair_up(&h, out, shown);
     }
     if (rv == APR_SUCCESS && shown) {
@@ -345,9 +381,14 @@ apr_status_t ssl_client_certs_load(ssl_ctx_build *b, const ssl_proxy_config *pro
     return rv;
 }
 
-void ssl_client_certs_free(ssl_outgoing *out)
+void ssl_client_certs_free(ssl_material *out)
 {
     int i;
+
+    for (i = 0; i < SSL_FILES_N; i++) {
+        sk_X509_pop_free(out->cas[i], X509_free);
+        out->cas[i] = NULL;
+    }
 
     for (i = 0; i < out->n_certs; i++) {
         ssl_client_cert *client = &out->certs[i];
@@ -381,7 +422,7 @@ static int is_below(const ssl_client_cert *client, const X509_NAME *ca)
 
 /* Of our certificates below CA (NULL: of all) the first whose algorithms the
  * backend can use, else the first. */
-static const ssl_client_cert *first_below(SSL *ssl, const ssl_outgoing *out, const X509_NAME *ca)
+static const ssl_client_cert *first_below(SSL *ssl, const ssl_material *out, const X509_NAME *ca)
 {
     const ssl_client_cert *first = NULL;
     int i;
@@ -401,7 +442,7 @@ static const ssl_client_cert *first_below(SSL *ssl, const ssl_outgoing *out, con
 }
 
 /* The backend's order of CAs counts (manual, SSLProxyMachineCertificateFile). */
-static const ssl_client_cert *choose(SSL *ssl, const ssl_outgoing *out)
+static const ssl_client_cert *choose(SSL *ssl, const ssl_material *out)
 {
     const STACK_OF(X509_NAME) *cas = SSL_get0_peer_CA_list(ssl);
     const ssl_client_cert *found = NULL;
@@ -426,14 +467,14 @@ int ssl_client_certs_choose(SSL *ssl, void *arg)
     if (!backend) {
         return 1;
     }
-    client = choose(ssl, backend->certs);
+    client = choose(ssl, backend->material);
     ERR_clear_error();
     SSL_certs_clear(ssl); /* of an earlier handshake, perhaps of another kind */
     if (!client) {
         ap_log_cerror(APLOG_MARK, APLOG_INFO, 0, conn->c,
                       "%sthe backend %s wants a client certificate, but %s: none is sent",
-                      backend->certs->n_certs ? APLOGNO(02269) : APLOGNO(02268), backend->address,
-                      backend->certs->n_certs ? "none of ours is by a CA that it accepts"
+                      backend->material->n_certs ? APLOGNO(02269) : APLOGNO(02268), backend->address,
+                      backend->material->n_certs ? "none of ours is by a CA that it accepts"
                                               : "SSLProxyMachineCertificateFile names none");
         return 1;
     }

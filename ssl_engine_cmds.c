@@ -877,6 +877,8 @@ const command_rec ssl_directives[] = {
                   "our client certificates and keys (directory of PEM files)"),
     AP_INIT_TAKE1("SSLProxyMachineCertificateChainFile", set_file, PROXY(chain_file), PROXY_CTX,
                   "CAs above our client certificates (PEM file)"),
+    AP_INIT_TAKE_ARGV("SSLProxyOCSPEnable", set_words, PROXY_WORDS(ocsp, ocsp_words, ocsp_flags), PROXY_CTX,
+                      "ask OCSP responders about backends: on, leaf or off, and flags"),
     AP_INIT_FLAG("SSLProxyCheckPeerExpire", set_flag, PROXY(check_peer_expire), PROXY_CTX,
                  "refuse a backend's expired certificate (on, off)"),
     AP_INIT_FLAG("SSLProxyCheckPeerCN", set_flag, PROXY(check_peer_cn), PROXY_CTX,

@@ -50,6 +50,7 @@ static const field proxy_fields[] = {
     PROXY(cert_file, FIELD_FILE, 0),
     PROXY(cert_path, FIELD_FILE, 0),
     PROXY(chain_file, FIELD_FILE, 0),
+    PROXY_ONLY(ocsp, FIELD_INT, SSL_OCSP_OFF),
     PROXY_ONLY(check_peer_expire, FIELD_INT, 1),
     /* Which of the two counts depends on whether the other was set. */
     PROXY_ONLY(check_peer_cn, FIELD_INT, SSL_UNSET),
@@ -293,8 +294,6 @@ void ssl_config_proxy_merge(apr_pool_t *p, const ssl_proxy_config *base, const s
     fields_merge(p, proxy_fields, base, add, result);
     result->defined_at = add->defined_at ? add->defined_at : base->defined_at;
     result->made = add->made ? add->made : base->made;
-    result->trust = add->trust ? add->trust : base->trust;
-    result->certs = add->certs ? add->certs : base->certs;
 }
 
 const char *ssl_config_proxy_signature(apr_pool_t *p, const ssl_proxy_config *proxy)

@@ -15,6 +15,7 @@
 #include <stdio.h>
 
 #include "ssl_ctx.h"
+#include "ssl_proxy.h"
 #include "ssl_report.h"
 #include "ssl_token.h"
 #include "ssl_x509.h"
@@ -350,6 +351,10 @@ static void report_stapling(ssl_report *group, const ssl_server_config *cfg)
     }
 }
 
+static const char *const name_words[] = {
+    [SSL_PEER_ANY_NAME] = "none", [SSL_PEER_NAMES] = "all", [SSL_PEER_COMMON_NAME] = "first common name"
+};
+
 static void report_proxy(apr_pool_t *p, ssl_report *group, const ssl_proxy_config *proxy)
 {
     if (!proxy->engine) {
@@ -363,8 +368,22 @@ static void report_proxy(apr_pool_t *p, ssl_report *group, const ssl_proxy_confi
     ssl_report_number(group, "depth", proxy->tls.verify_depth);
     ssl_report_text(group, "CA file", proxy->tls.ca_file);
     ssl_report_text(group, "CA path", proxy->tls.ca_path);
+    ssl_report_text(group, "CRL check", word_of(crl_words, proxy->tls.crl_check & SSL_CRLCHECK_MASK));
+    if (proxy->tls.crl_check & SSL_CRLCHECK_NO_CRL_OK) {
+        ssl_report_flag(group, "no CRL is no error", 1);
+    }
+    ssl_report_text(group, "CRL file", proxy->tls.crl_file);
+    ssl_report_text(group, "CRL path", proxy->tls.crl_path);
+    ssl_report_text(group, "OCSP", word_of(ocsp_words, proxy->ocsp & SSL_OCSP_MASK));
+    ssl_report_text(group, "compared names", name_words[ssl_peer_rule(proxy->check_peer_name, proxy->check_peer_cn)]);
+    ssl_report_flag(group, "dates checked", proxy->check_peer_expire);
     ssl_report_text(group, "certificate file", ssl_token_shown(p, proxy->cert_file));
     ssl_report_text(group, "certificate path", proxy->cert_path);
+    ssl_report_text(group, "certificate chain", proxy->chain_file);
+    ssl_report_flag(group, "sessions resumed", proxy->session_cache);
+    ssl_report_flag(group, "close_notify required", proxy->require_close_notify);
+    ssl_report_text(group, "ALPN", proxy->alpn);
+    ssl_report_text(group, "SNI", proxy->sni);
 }
 
 static void report_host(apr_pool_t *p, ssl_report *hosts, apr_hash_t *known, server_rec *s)

@@ -155,7 +155,7 @@ static apr_status_t make_host(server_rec *s, ssl_ctx_plan *plan, apr_hash_t *see
     }
     make_session_id_context(host, scratch, seen);
     ssl_config_of(s)->host = host;
-    ssl_ocsp_init(host, p, scratch);
+    ssl_ocsp_init(host->server, host->id, ssl_config_of(host->server)->ocsp.enable, p, scratch);
     return ssl_ctx_prepare(plan, host, p, scratch);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ssl_engine_ocsp.c - SSLOCSPEnable: is a client's certificate still good?
+ * ssl_engine_ocsp.c - SSLOCSPEnable, SSLProxyOCSPEnable: is the peer's certificate
+ * still good?
  *
  * Asked within the handshake, for each certificate that the verification has
  * found right so far, from the top of the chain down.  The client is let in by
@@ -11,6 +12,7 @@
 #include "ssl_ctx.h"
 #include "ssl_log.h"
 #include "ssl_ocsp.h"
+#include "ssl_proxy.h"
 #include "ssl_verify.h"
 #include "ssl_x509.h"
 
@@ -24,6 +26,8 @@ typedef struct inquiry {
     const ssl_server_config *cfg;
     X509_STORE_CTX *store;
     X509 *cert, *issuer;
+    int enable;
+    const char *peer; /* "client" or "backend" */
     const char *url; /* of the responder, or NULL */
 } inquiry;
 
@@ -42,8 +46,8 @@ static const char *const advice[] = {
 static void tell(const inquiry *q, int level, const char *what, const char *words, const char *hint)
 {
     ap_log_cerror(APLOG_MARK, level, 0, q->conn->c,
-                  APLOGNO(03239) "OCSP: %s: %s%s%s [%s; responder %s; virtual host %s]", what, words, hint ? ": " : "",
-                  hint ? hint : "", ap_escape_logitem(q->p, ssl_x509_summary(q->p, q->cert)),
+                  APLOGNO(03239) "OCSP: %s%s: %s%s%s [%s; responder %s; virtual host %s]", q->peer, what, words,
+                  hint ? ": " : "", hint ? hint : "", ap_escape_logitem(q->p, ssl_x509_summary(q->p, q->cert)),
                   q->url ? ap_escape_logitem(q->p, q->url) : "none", ssl_server_id(q->p, q->conn->server));
 }
 
@@ -76,7 +80,7 @@ static const ssl_ocsp_verdict *ask(const inquiry *q)
     ssl_ocsp_rules rules = {
         .store = X509_STORE_CTX_get0_store(q->store),
         .chain = X509_STORE_CTX_get0_chain(q->store),
-        .responders = ssl_config_of(q->conn->server)->host->ocsp_responders,
+        .responders = ocsp->responders,
         .no_verify = ocsp->no_verify,
         .need_nonce = ocsp->use_nonce,
         .skew = apr_time_from_sec(ocsp->time_skew),
@@ -103,37 +107,38 @@ static int inquire(inquiry *q)
     const char *problem;
 
     q->url = find_responder(q, &problem);
-    if (problem && (q->cfg->ocsp.enable & SSL_OCSP_NO_URL_OK)) {
-        tell(q, APLOG_DEBUG, "not asked (no_ocsp_for_cert_ok)", problem, NULL);
+    if (problem && (q->enable & SSL_OCSP_NO_URL_OK)) {
+        tell(q, APLOG_DEBUG, "'s responder not asked (no_ocsp_for_cert_ok)", problem, NULL);
         return X509_V_OK;
     }
     if (problem) {
-        tell(q, APLOG_ERR, "client refused", problem,
-             "set SSLOCSPDefaultResponder, or say SSLOCSPEnable ... no_ocsp_for_cert_ok");
+        tell(q, APLOG_ERR, " refused", problem, q->conn->backend
+             ? "set SSLOCSPDefaultResponder, or say SSLProxyOCSPEnable ... no_ocsp_for_cert_ok"
+             : "set SSLOCSPDefaultResponder, or say SSLOCSPEnable ... no_ocsp_for_cert_ok");
         return X509_V_ERR_APPLICATION_VERIFICATION;
     }
     verdict = ask(q);
     switch (verdict->status) {
     case SSL_OCSP_GOOD:
-        tell(q, APLOG_DEBUG, "client's certificate checked", verdict->words, NULL);
+        tell(q, APLOG_DEBUG, "'s certificate checked", verdict->words, NULL);
         return X509_V_OK;
     case SSL_OCSP_REVOKED:
-        tell(q, APLOG_INFO, "client refused", verdict->words, NULL);
+        tell(q, APLOG_INFO, " refused", verdict->words, NULL);
         return X509_V_ERR_CERT_REVOKED;
     case SSL_OCSP_UNKNOWN:
-        tell(q, APLOG_INFO, "client refused", verdict->words, advice[SSL_OCSP_FAULT_SUBJECT]);
+        tell(q, APLOG_INFO, " refused", verdict->words, advice[SSL_OCSP_FAULT_SUBJECT]);
         return X509_V_ERR_APPLICATION_VERIFICATION;
     case SSL_OCSP_ERROR:
     default:
-        tell(q, APLOG_ERR, verdict->fault == SSL_OCSP_FAULT_NONE ? "client refused" : "client refused: bad answer",
+        tell(q, APLOG_ERR, verdict->fault == SSL_OCSP_FAULT_NONE ? " refused" : " refused: bad answer",
              verdict->words, advice[verdict->fault]);
         return X509_V_ERR_APPLICATION_VERIFICATION;
     }
 }
 
-int ssl_ocsp_wanted(const ssl_server_config *cfg, int depth)
+int ssl_ocsp_wanted(int enable, int depth)
 {
-    int mode = cfg->ocsp.enable & SSL_OCSP_MASK;
+    int mode = enable & SSL_OCSP_MASK;
 
     return mode == SSL_OCSP_CHAIN || (mode == SSL_OCSP_LEAF && depth == 0);
 }
@@ -141,15 +146,18 @@ int ssl_ocsp_wanted(const ssl_server_config *cfg, int depth)
 int ssl_ocsp_check(ssl_conn *conn, X509_STORE_CTX *store, int depth)
 {
     STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(store);
-    inquiry q = { NULL, conn, ssl_config_of(conn->server), store, X509_STORE_CTX_get_current_cert(store),
-                  sk_X509_value(chain, depth + 1), NULL };
+    const ssl_server_config *cfg = ssl_config_of(conn->server);
+    const ssl_backend *backend = conn->backend;
+    inquiry q = { NULL, conn, cfg, store, X509_STORE_CTX_get_current_cert(store), sk_X509_value(chain, depth + 1),
+                  backend ? backend->settings.ocsp : cfg->ocsp.enable, backend ? "backend" : "client", NULL };
     int error;
 
     if (conn->verify_generous) {
         ap_log_cerror(APLOG_MARK, APLOG_ERR, 0, conn->c,
-                      APLOGNO(02038) "OCSP: client refused: optional_no_ca would let its certificate through, but "
-                      "without a known issuer nobody can answer for it; SSLOCSPEnable needs SSLVerifyClient optional "
-                      "or require [virtual host %s]", ssl_server_id(conn->c->pool, conn->server));
+                      APLOGNO(02038) "OCSP: %s refused: optional_no_ca would let its certificate through, but "
+                      "without a known issuer nobody can answer for it; %s optional or require [virtual host %s]",
+                      q.peer, backend ? "SSLProxyOCSPEnable needs SSLProxyVerify" : "SSLOCSPEnable needs SSLVerifyClient",
+                      ssl_server_id(conn->c->pool, conn->server));
         return X509_V_ERR_APPLICATION_VERIFICATION;
     }
     if (!q.issuer) {
@@ -193,40 +201,43 @@ static STACK_OF(X509) *load_responders(apr_pool_t *p, const char *path)
 }
 
 /* What will keep every client out, said before the first comes. */
-static void warn(const ssl_host *host, const ssl_ocsp_config *ocsp, apr_pool_t *ptemp)
+static void warn(server_rec *s, const char *id, const ssl_ocsp_config *ocsp, apr_pool_t *ptemp)
 {
     const char *problem = ocsp->responder ? ssl_ocsp_url_problem(ptemp, ocsp->responder) : NULL;
 
     if (problem) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, host->server, "%s: SSLOCSPDefaultResponder %s cannot be asked: %s",
-                     host->id, ocsp->responder, problem);
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, "%s: SSLOCSPDefaultResponder %s cannot be asked: %s",
+                     id, ocsp->responder, problem);
     }
     problem = ocsp->proxy_url ? ssl_ocsp_url_problem(ptemp, ocsp->proxy_url) : NULL;
     if (problem) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, host->server, "%s: SSLOCSPProxyURL %s cannot be used: %s", host->id,
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, "%s: SSLOCSPProxyURL %s cannot be used: %s", id,
                      ocsp->proxy_url, problem);
     }
     if (ocsp->override_responder && !ocsp->responder) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, host->server,
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
                      "%s: SSLOCSPOverrideResponder is on, but SSLOCSPDefaultResponder is not set: no responder is "
-                     "asked", host->id);
+                     "asked", id);
     }
 }
 
-void ssl_ocsp_init(ssl_host *host, apr_pool_t *p, apr_pool_t *ptemp)
+void ssl_ocsp_init(server_rec *s, const char *id, int enable, apr_pool_t *p, apr_pool_t *ptemp)
 {
-    const ssl_ocsp_config *ocsp = &ssl_config_of(host->server)->ocsp;
+    ssl_ocsp_config *ocsp = &ssl_config_of(s)->ocsp;
 
-    if ((ocsp->enable & SSL_OCSP_MASK) == SSL_OCSP_OFF) {
+    if ((enable & SSL_OCSP_MASK) == SSL_OCSP_OFF) {
         return;
     }
-    warn(host, ocsp, ptemp);
-    host->ocsp_responders = ocsp->responder_cert_file ? load_responders(p, ocsp->responder_cert_file) : NULL;
-    if (ocsp->responder_cert_file && !host->ocsp_responders) {
+    warn(s, id, ocsp, ptemp);
+    if (!ocsp->responder_cert_file || ocsp->responders) {
+        return;
+    }
+    ocsp->responders = load_responders(p, ocsp->responder_cert_file);
+    if (!ocsp->responders) {
         /* The stock module starts with it, too.  Nobody is let in for that. */
-        ap_log_error(APLOG_MARK, APLOG_ERR, 0, host->server,
-                     "%s: SSLOCSPResponderCertificateFile is not used: no certificate could be read from '%s': %s",
-                     host->id, ocsp->responder_cert_file, ssl_log_reason(ptemp));
-        ssl_log_queue(APLOG_MARK, APLOG_ERR, host->server);
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, s,
+                     "%s: SSLOCSPResponderCertificateFile is not used: no certificate could be read from '%s': %s", id,
+                     ocsp->responder_cert_file, ssl_log_reason(ptemp));
+        ssl_log_queue(APLOG_MARK, APLOG_ERR, s);
     }
 }

@@ -193,6 +193,8 @@ static const struct {
     { X509_V_ERR_CRL_NOT_YET_VALID, "the revocation list of '{issuer}' is not valid yet" },
     { X509_V_ERR_CRL_SIGNATURE_FAILURE, "the revocation list of '{issuer}' is not signed by that CA" },
     { X509_V_ERR_CERT_SIGNATURE_FAILURE, "the signature of '{subject}' is not by '{issuer}'" },
+    { X509_V_ERR_APPLICATION_VERIFICATION,
+      "no OCSP responder vouches for '{subject}' (SSLProxyOCSPEnable; the message AH03239 says why)" },
     { X509_V_ERR_INVALID_PURPOSE, "the certificate '{subject}' is not one for TLS servers" },
 };
 
@@ -264,6 +266,10 @@ int ssl_peer_verify_callback(int ok, X509_STORE_CTX *store)
     else if (!ok && settings->tls.verify == SSL_CVERIFY_OPTIONAL_NO_CA && ssl_verify_is_unknown_issuer(error)) {
         conn->verify_generous = 1;
         ok = 1;
+    }
+    if (ok && settings->tls.verify != SSL_CVERIFY_NONE && ssl_ocsp_wanted(settings->ocsp, depth)) {
+        error = ssl_ocsp_check(conn, store, depth);
+        ok = error == X509_V_OK;
     }
     if (!ok) {
         conn->backend->problem =

@@ -12,6 +12,7 @@
 #include "ssl_log.h"
 #include "ssl_pphrase.h"
 #include "ssl_proxy.h"
+#include "ssl_verify.h"
 
 #include "mod_proxy.h"
 
@@ -26,7 +27,7 @@ static void outgoing_free(void *object)
 {
     ssl_outgoing *out = object;
 
-    ssl_client_certs_free(out);
+    ssl_material_free(&out->material);
     SSL_CTX_free(out->ctx);
     ssl_resume_free(out->sessions);
     free(out->cipher_suite);
@@ -76,7 +77,7 @@ static ssl_outgoing *build(ssl_ctx_build *b, const ssl_proxy_config *settings)
         set_options(b->ctx);
     }
     if (!b->ctx || ssl_ctx_set_protocols(b) != APR_SUCCESS || ssl_ctx_set_ciphers(b) != APR_SUCCESS ||
-        ssl_verify_load(b) != APR_SUCCESS || ssl_client_certs_load(b, settings, out) != APR_SUCCESS) {
+        ssl_material_load(b, settings, &out->material) != APR_SUCCESS) {
         outgoing_free(out);
         return NULL;
     }
@@ -136,10 +137,15 @@ static const ssl_outgoing *make(server_rec *s, const ssl_proxy_config *settings,
     ssl_ctx_build b = { .server = s, .cfg = cfg, .p = ptemp, .outgoing = 1 };
     ssl_outgoing *out;
 
+    ssl_ocsp_init(s, ssl_server_id(ptemp, s), settings->ocsp, p, ptemp);
     cfg->tls = settings->tls;
     b.id = apr_psprintf(ptemp, "%s, TLS to backends (%s)", ssl_server_id(ptemp, s), at ? at : "inherited");
     out = find_or_build(&b, settings);
-    return out && tell_others(s, p, out, b.id) ? out : NULL;
+    if (!out || !tell_others(s, p, out, b.id)) {
+        return NULL;
+    }
+    ssl_material_know(p, out);
+    return out;
 }
 
 /* --- post_config ---------------------------------------------------------------------- */
@@ -151,19 +157,8 @@ apr_status_t ssl_proxy_make_server(server_rec *s, apr_pool_t *p, apr_pool_t *pte
     if (proxy->engine != 1) {
         return APR_SUCCESS;
     }
-    proxy->made = proxy->trust = proxy->certs = make(s, proxy, proxy->defined_at, p, ptemp);
+    proxy->made = make(s, proxy, proxy->defined_at, p, ptemp);
     return proxy->made ? APR_SUCCESS : APR_EGENERAL;
-}
-
-static int sets_trust(const ssl_proxy_config *proxy)
-{
-    return proxy->tls.ca_file || proxy->tls.ca_path || proxy->tls.crl_file || proxy->tls.crl_path ||
-           proxy->chain_file || proxy->tls.crl_check != SSL_UNSET;
-}
-
-static int sets_certs(const ssl_proxy_config *proxy)
-{
-    return proxy->cert_file || proxy->cert_path || proxy->chain_file;
 }
 
 /* Whether a section with these SETTINGS can come to be used: virtual hosts inherit
@@ -195,8 +190,6 @@ static int section_post_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptem
         return OK;
     }
     proxy->made = make(s, &settings, proxy->defined_at, p, ptemp);
-    proxy->trust = sets_trust(proxy) ? proxy->made : NULL;
-    proxy->certs = sets_certs(proxy) ? proxy->made : NULL;
     return proxy->made ? OK : HTTP_INTERNAL_SERVER_ERROR;
 }
 
@@ -225,6 +218,8 @@ void ssl_proxy_register(apr_pool_t *p)
 {
     (void)p;
     APR_OPTIONAL_HOOK(proxy, section_post_config, section_post_config, NULL, NULL, APR_HOOK_MIDDLE);
+    APR_OPTIONAL_HOOK(proxy, request_status, ssl_reuse_forget, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_handler(ssl_reuse_note, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_post_config(sections_are_made, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_ssl_bind_outgoing(ssl_proxy_bind, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_insert_error_filter(ssl_proxy_explain_page, NULL, NULL, APR_HOOK_MIDDLE);

@@ -60,11 +60,38 @@ static apr_status_t no_cas(ssl_ctx_build *b, int own, const char *path)
     return APR_EGENERAL;
 }
 
+int ssl_verify_add(X509_STORE *store, X509_STORE *part)
+{
+    STACK_OF(X509_OBJECT) *objects = ssl_compat_store_objects(part);
+    int i, ok = 1;
+
+    for (i = 0; ok && i < sk_X509_OBJECT_num(objects); i++) {
+        X509_OBJECT *object = sk_X509_OBJECT_value(objects, i);
+        X509_CRL *crl = X509_OBJECT_get0_X509_CRL(object);
+
+        ok = crl ? X509_STORE_add_crl(store, crl) : X509_STORE_add_cert(store, X509_OBJECT_get0_X509(object));
+    }
+    ssl_compat_store_objects_done(objects);
+    return ok;
+}
+
+/* What is for backends may be put together anew: it is kept by file, too. */
+static int load_file(ssl_ctx_build *b, const char *file, int which)
+{
+    X509_STORE *store = SSL_CTX_get_cert_store(b->ctx);
+
+    if (!b->outgoing) {
+        return X509_STORE_load_file(store, file);
+    }
+    b->part[which] = X509_STORE_new();
+    return b->part[which] && X509_STORE_load_file(b->part[which], file) && ssl_verify_add(store, b->part[which]);
+}
+
 static apr_status_t load_cas(ssl_ctx_build *b)
 {
     const ssl_tls_settings *tls = &b->cfg->tls;
 
-    if (tls->ca_file && SSL_CTX_load_verify_file(b->ctx, tls->ca_file) != 1) {
+    if (tls->ca_file && !load_file(b, tls->ca_file, 0)) {
         return fail(b, directive_of(b, "CACertificateFile"), tls->ca_file);
     }
     if (tls->ca_path && SSL_CTX_load_verify_dir(b->ctx, tls->ca_path) != 1) {
@@ -130,7 +157,7 @@ static apr_status_t load_crls(ssl_ctx_build *b)
     const ssl_tls_settings *tls = &b->cfg->tls;
     X509_STORE *store = SSL_CTX_get_cert_store(b->ctx);
 
-    if (tls->crl_file && !X509_STORE_load_file(store, tls->crl_file)) {
+    if (tls->crl_file && !load_file(b, tls->crl_file, 1)) {
         return fail(b, directive_of(b, "CARevocationFile"), tls->crl_file);
     }
     if (tls->crl_path && !X509_STORE_load_path(store, tls->crl_path)) {
@@ -257,7 +284,7 @@ int ssl_verify_callback(int ok, X509_STORE_CTX *store)
         conn->verify_generous = generous = 1;
     }
     /* A certificate that is let through in spite of something is come back to. */
-    if ((generous || (ok && error == X509_V_OK)) && ssl_ocsp_wanted(cfg, depth)) {
+    if ((generous || (ok && error == X509_V_OK)) && ssl_ocsp_wanted(cfg->ocsp.enable, depth)) {
         error = ssl_ocsp_check(conn, store, depth);
         generous = 0;
     }

@@ -57,7 +57,15 @@
     ROW(SSL_COUNT_CACHE_STORED, "ssl_session_cache_operations_total", "operation=\"store\",result=\"done\"") \
     ROW(SSL_COUNT_CACHE_NOT_STORED, "ssl_session_cache_operations_total", "operation=\"store\",result=\"failed\"") \
     ROW(SSL_COUNT_CACHE_REMOVED, "ssl_session_cache_operations_total", "operation=\"remove\",result=\"done\"") \
-    ROW(SSL_COUNT_CACHE_NOT_REMOVED, "ssl_session_cache_operations_total", "operation=\"remove\",result=\"failed\"")
+    ROW(SSL_COUNT_CACHE_NOT_REMOVED, "ssl_session_cache_operations_total", "operation=\"remove\",result=\"failed\"") \
+    ROW(SSL_COUNT_BACKEND_FULL, "ssl_backend_handshakes_total", "kind=\"full\"") \
+    ROW(SSL_COUNT_BACKEND_RESUMED, "ssl_backend_handshakes_total", "kind=\"resumed\"") \
+    ROW(SSL_COUNT_BACKEND_CERT, "ssl_backend_failures_total", "reason=\"certificate\"") \
+    ROW(SSL_COUNT_BACKEND_NAME, "ssl_backend_failures_total", "reason=\"name_or_dates\"") \
+    ROW(SSL_COUNT_BACKEND_TLS, "ssl_backend_failures_total", "reason=\"tls\"") \
+    ROW(SSL_COUNT_BACKEND_TIMEOUT, "ssl_backend_failures_total", "reason=\"timeout\"") \
+    ROW(SSL_COUNT_BACKEND_CLOSED, "ssl_backend_failures_total", "reason=\"closed\"") \
+    ROW(SSL_COUNT_BACKEND_CUT, "ssl_backend_failures_total", "reason=\"cut_off\"")
 
 #define SSL_COUNTER_NAME(counter, metric, labels) counter,
 typedef enum { SSL_COUNTERS(SSL_COUNTER_NAME) SSL_COUNTERS_N } ssl_counter;

@@ -5,9 +5,9 @@
  *
  * A section's SSLProxy... directives (<Proxy>, or a server) become a
  * ssl_outgoing if they differ from those of its server.  Sections are merged
- * per request, so that what belongs together may come from several: an
- * outgoing connection has the SSL_CTX of one, but the CAs and CRLs, and the
- * client certificates, of the innermost section that names any.
+ * per request, field by field, so that what belongs together may come from
+ * several: an outgoing connection has the SSL_CTX of the innermost, and what
+ * was read from files is put together for it (ssl_engine_material.c).
  */
 #ifndef SSL_PROXY_H
 #define SSL_PROXY_H
@@ -21,7 +21,32 @@ typedef struct ssl_client_cert {
     EVP_PKEY *key;
     STACK_OF(X509) *issuers; /**< CAs above it as far as they are known, a root included; may be empty */
     STACK_OF(X509) *sent;    /**< those of them that are sent: without the root */
+    int from_path;           /**< it was in SSLProxyMachineCertificatePath, not ...File */
 } ssl_client_cert;
+
+/** What SSLProxy... name files or directories for. */
+typedef enum {
+    SSL_FILE_CAS,      /**< SSLProxyCACertificateFile */
+    SSL_FILE_CRLS,     /**< SSLProxyCARevocationFile */
+    SSL_FILE_CERTS,    /**< SSLProxyMachineCertificateFile */
+    SSL_FILE_CERT_DIR, /**< SSLProxyMachineCertificatePath */
+    SSL_FILE_CHAIN,    /**< SSLProxyMachineCertificateChainFile */
+    SSL_FILE_CA_DIR,   /**< SSLProxyCACertificatePath: from here on read when needed, not at start */
+    SSL_FILE_CRL_DIR,  /**< SSLProxyCARevocationPath */
+    SSL_FILES_N
+} ssl_proxy_file;
+
+/** What verifies backends, and the certificates for them. By malloc; not changed once it is made. */
+typedef struct ssl_material {
+    char *files[SSL_FILES_N]; /**< what they are of; NULL: not set */
+    int crl_check;            /**< SSL_CRLCHECK_, of the store */
+    X509_STORE *store;        /**< all CAs and CRLs */
+    X509_STORE *part[2];      /**< those of SSL_FILE_CAS, of SSL_FILE_CRLS alone; NULL: none */
+    STACK_OF(X509) *cas[SSL_FILES_N]; /**< of the SSL_FILE_CERT..., those without a key; or NULL */
+    int n_certs;
+    ssl_client_cert *certs;
+    struct ssl_material *next; /**< of those that are put together; see ssl_material_for() */
+} ssl_material;
 
 typedef struct ssl_resume_cache ssl_resume_cache;
 
@@ -31,8 +56,7 @@ typedef struct ssl_outgoing {
     SSL_CTX *ctx;
     int protocols;                                    /**< the settings that ctx was made with */
     char *cipher_suite, *tls13_cipher_suites;
-    int n_certs;
-    ssl_client_cert *certs;
+    ssl_material material;
     ssl_resume_cache *sessions; /**< of its backends */
 } ssl_outgoing;
 
@@ -40,14 +64,14 @@ typedef struct ssl_outgoing {
 struct ssl_backend {
     ssl_proxy_config settings; /**< complete: of the section, over those of the server */
     const ssl_outgoing *made;  /**< whose SSL_CTX it has */
-    const ssl_outgoing *trust; /**< whose CAs and CRLs */
-    const ssl_outgoing *certs; /**< whose client certificates */
+    const ssl_material *material;
     const char *address;       /**< "name:port" of the backend, for messages */
     const char *name;          /**< that it was asked for (proxy-request-hostname), or NULL */
     const char *session_key;   /**< under which its sessions are kept, or NULL: they are not */
     time_t verified_at;        /**< when the full handshake was whose session is offered; 0: none is */
     const char *problem;       /**< why its certificate was not accepted, in words */
     unsigned truncated : 1;    /**< it closed without close_notify */
+    unsigned pooled : 1;       /**< mod_proxy has put it back, and not yet taken it for a request */
 };
 
 /** What is wrong with a backend's certificate. */
@@ -74,15 +98,45 @@ void ssl_proxy_register(apr_pool_t *p);
 
 /** Loads the client certificates of B, which stand in the files of PROXY, into OUT.
  * APR_SUCCESS, or logged why not. */
-apr_status_t ssl_client_certs_load(ssl_ctx_build *b, const ssl_proxy_config *proxy, ssl_outgoing *out);
+apr_status_t ssl_client_certs_load(ssl_ctx_build *b, const ssl_proxy_config *proxy, ssl_material *out);
+
+/** Adds to OUT those of FROM that were FROM_PATH or not, with chains of CAS: all of them are OUT's own. */
+void ssl_client_certs_add(ssl_material *out, const ssl_material *from, int from_path, const STACK_OF(X509) *cas);
 
 /** Frees them, and what else they are made of. */
-void ssl_client_certs_free(ssl_outgoing *out);
+void ssl_client_certs_free(ssl_material *out);
+
+/** Reads what SETTINGS name, but for the keys, for B into OUT.  APR_SUCCESS, or logged why not. */
+apr_status_t ssl_material_load(ssl_ctx_build *b, const ssl_proxy_config *settings, ssl_material *out);
+void ssl_material_free(ssl_material *material);
+
+/** What SETTINGS, of which MADE is the innermost section's, name; put together of what was read at start for
+ * MADE and others.  Lives as long as the configuration.  NULL: out of memory, or something was not read. */
+const ssl_material *ssl_material_for(const ssl_proxy_config *settings, const ssl_outgoing *made);
+
+/** post_config: OUT is of this configuration, from which ssl_material_for() may take; P is its pool. */
+void ssl_material_know(apr_pool_t *p, const ssl_outgoing *out);
 
 /** SSL_CTX_set_cert_cb(3): gives the backend the certificate that it accepts. */
 int ssl_client_certs_choose(SSL *ssl, void *arg);
 
 /** --- connections --- */
+
+/** Hook handler, before all others: R is what this thread may be about to get a connection for. DECLINED. */
+int ssl_reuse_note(request_rec *r);
+
+/** Hook request_status of mod_proxy: it is done with R. DECLINED. */
+int ssl_reuse_forget(int *status, request_rec *r);
+
+/** The settings of the request that was noted. False: there is none, or DIR_CONF (NULL: any) is not its. */
+int ssl_reuse_wanted(const ap_conf_vector_t *dir_conf, ssl_proxy_config *settings);
+
+/** Whether a connection that was made with A may be used for a request with B. */
+int ssl_reuse_is_same(const ssl_backend *a, const ssl_backend *b);
+
+/** mod_proxy looks whether CONN, which lay in its pool, is still open.  APR_SUCCESS: the request that was noted
+ * may use it; else it was closed, and mod_proxy is to make another. */
+apr_status_t ssl_proxy_reuse(ssl_conn *conn);
 
 /** Hook ssl_bind_outgoing (http_ssl.h), and ssl_engine_set() for outgoing connections. */
 int ssl_proxy_bind(conn_rec *c, ap_conf_vector_t *dir_conf, int enable);

@@ -41,6 +41,8 @@ static const struct {
     { "ssl_rehandshakes_total", "Renegotiations (up to TLS 1.2) and post-handshake authentications (TLS 1.3)." },
     { "ssl_tickets_total", "Stateless session tickets: sealed here, opened, or under none of our keys." },
     { "ssl_session_cache_operations_total", "Operations on SSLSessionCache, whichever it is." },
+    { "ssl_backend_handshakes_total", "TLS handshakes with backends that were completed and let them in." },
+    { "ssl_backend_failures_total", "Connections to backends that failed for reasons of TLS." },
 };
 
 static counters own;           /* until there is shared memory */

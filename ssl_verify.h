@@ -16,15 +16,15 @@ int ssl_verify_mode(int level);
 /** X509_V_FLAG_CRL_... for a SSL_CRLCHECK_. */
 unsigned long ssl_verify_crl_flags(int crl_check);
 
-/** Makes HOST ready for SSLOCSPEnable; what lives as long as it is in P.  What is
- * wrong with its settings is logged; then fewer answers are believed, not more. */
-void ssl_ocsp_init(ssl_host *host, apr_pool_t *p, apr_pool_t *ptemp);
+/** Makes S, in messages ID, ready for ENABLE, of SSLOCSPEnable or SSLProxyOCSPEnable; what lives as long as it is
+ * in P.  What is wrong with its settings is logged; then fewer answers are believed, not more. */
+void ssl_ocsp_init(server_rec *s, const char *id, int enable, apr_pool_t *p, apr_pool_t *ptemp);
 
-/** Whether CFG wants an OCSP answer about the certificate at DEPTH (0: the client's own). */
-int ssl_ocsp_wanted(const ssl_server_config *cfg, int depth);
+/** Whether ENABLE (SSL_OCSP_) wants an OCSP answer about the certificate at DEPTH (0: the peer's own). */
+int ssl_ocsp_wanted(int enable, int depth);
 
-/** Asks about the certificate that STORE stands at, within its verification; what is
- * above it in the chain is right.  Blocks, at most for SSLOCSPResponderTimeout.
+/** Asks about the certificate of CONN's peer, a client or backend, that STORE stands at, within its verification;
+ * what is above it in the chain is right.  Blocks, at most for SSLOCSPResponderTimeout.
  * X509_V_OK; X509_V_ERR_CERT_REVOKED or X509_V_ERR_APPLICATION_VERIFICATION, and logged why. */
 int ssl_ocsp_check(ssl_conn *conn, X509_STORE_CTX *store, int depth);
 

@@ -169,6 +169,7 @@ my @ARGUMENTS = (
     [SSLVHostSNIPolicy         => [['strict', 'secure', 'authonly', 'insecure', 'STRICT'], ['', 'none', 'on', 'strict secure']]],
     (is_stock() ? () : (
         [SSLProxyALPN               => [['http/1.1', 'a b', 'off'], ['', '""', 'a,b', 'x' x 256]]],
+        [SSLProxyOCSPEnable         => [['on', 'leaf', 'off', 'on no_ocsp_for_cert_ok', 'ON'], ['', 'maybe', 'on maybe']]],
         [SSLProxyRequireCloseNotify => $FLAG],
         [SSLProxySessionCache       => $FLAG],
         [SSLProxySNI                => [['a.test', 'on', 'OFF'], ['', '""', '127.0.0.1', '"a b"', '::1', 'a b']]],

@@ -20,6 +20,12 @@ my $pass = sub { "ProxyPass $_[1] https://localhost:" . $backend->port($_[0]) . 
 my $require = "SSLProxyVerify require\nSSLProxyCACertificateFile $ca\n";
 my %hosts = (
     map({ $_ => $pass->($_, '/') } qw(rsa tls12 stateful stateful13 never)),
+    same     => $pass->('rsa', '/'),
+    depth    => "${require}SSLProxyVerifyDepth 2\n" . $pass->('rsa', '/'),
+    otherca  => "SSLProxyVerify optional_no_ca\nSSLProxyCACertificateFile \@pki\@/ca2.crt\n" . $pass->('rsa', '/'),
+    protocol => "SSLProxyProtocol TLSv1.3\n" . $pass->('rsa', '/'),
+    sni      => "SSLProxySNI rsa.test\n" . $pass->('rsa', '/'),
+    alpn     => "SSLProxyALPN http/1.1\n" . $pass->('rsa', '/'),
     off      => "SSLProxySessionCache off\n" . $pass->('rsa', '/'),
     on       => "SSLProxySessionCache on\n" . $pass->('rsa', '/'),
     verified => $require . $pass->('rsa', '/'),
@@ -44,9 +50,9 @@ sub kinds {
     return join '', map { $_->{status} == 200 ? $_->{seen}{reused} : "($_->{status})" } @all;
 }
 
-# [virtual host, what five requests have]: hosts that differ in nothing may share their sessions
+# [virtual host, what five requests have]: hosts that differ in nothing share their sessions, those that differ in anything do not
 for my $case (['rsa', '\.rrrr'], ['tls12', '\.rrrr'], ['stateful', '\.rrrr'], ['stateful13', '\.rrrr'], ['on', '[.r]rrrr'], ['verified', '\.rrrr'],
-    ['cert', '\.rrrr'], ['off', '\.{5}'], ['never', '\.{5}']) {
+    ['same', 'r{5}'], ['depth', '\.rrrr'], ['otherca', '\.rrrr'], ['protocol', '\.rrrr'], ['sni', '\.rrrr'], ['alpn', '\.rrrr'], ['cert', '\.rrrr'], ['off', '\.{5}'], ['never', '\.{5}']) {
     my ($name, $want) = @$case;
     like(kinds($name, 5), qr/^$want$/, $name);
 }

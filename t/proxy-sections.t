@@ -3,9 +3,9 @@ use strict;
 use warnings;
 use lib 't/lib';
 use Test::More;
-use ModSSL::Backend qw(front via need);
-use ModSSL::Httpd;
-use ModSSL::PKI qw(pki_file);
+use ModSSL::Backend qw(front via need bundled);
+use ModSSL::Httpd qw(is_stock);
+use ModSSL::PKI qw(pki_file make_cert make_crl spew slurp);
 
 need('nginx');
 my $ca = pki_file('ca.crt');
@@ -43,6 +43,45 @@ my %CASES = (
     depth     => ["$require\n$passes\n" . $section->("$rsa/", 'SSLProxyVerifyDepth 0'), { rsa => 500 }],
     location  => ["$require\n<Location /rsa/>\nProxyPass $rsa/\n</Location>\n" . $section->("$rsa/", 'SSLProxyCACertificateFile @pki@/ca2.crt'), { rsa => 500 }],
 );
+
+# What belongs together may come from several sections, which are merged field by field: CAs, lists, certificates and their chains.
+my $dir = ($ENV{MODSSL_WORK} || '/tmp') . "/proxy-sections.$$";
+make_cert(dir => $dir, name => $_, san => ['DNS:localhost'], key => 'ec') for qw(revoked fine);
+make_crl('ca', "$dir/ca.crl", revoke => ["$dir/revoked.crt"]);
+spew("$dir/chain.pem", bundled('inter'));
+mkdir "$dir/certs";
+spew("$dir/certs/1.pem", slurp($proxy));
+my $ask = "ssl_verify_client optional; ssl_verify_depth 3; ssl_client_certificate $ca;";
+my $more = ModSSL::Backend->nginx(fine => { cert => "$dir/fine", more => $ask }, revoked => { cert => "$dir/revoked", more => $ask });
+my @paths = qw(fine revoked);
+my $to = join "\n", map { "ProxyPass /$_/ https://localhost:" . $more->port($_) . '/ retry=0' } @paths;
+my $split = sub {
+    my ($all, $one) = @_;
+    return "$to\n" . $section->('*', $all) . "\n" . join "\n", map { $section->('https://localhost:' . $more->port($_) . '/', $one) } @paths;
+};
+my $lists = "SSLProxyCARevocationCheck chain\nSSLProxyCARevocationFile $dir/ca.crl";
+my $inter = 'SSLProxyMachineCertificateFile ' . pki_file('client-inter.pem');
+my $chain = "SSLProxyMachineCertificateChainFile $dir/chain.pem";
+%CASES = (%CASES,
+    split_ca_crl  => [$split->($require, $lists), { fine => 200, revoked => 500 }],
+    split_crl_ca  => [$split->($lists, $require), { fine => 200, revoked => 500 }],
+    split_crl_ca2 => [$split->($lists, "SSLProxyVerify require\nSSLProxyCACertificateFile \@pki\@/ca2.crt"), { fine => 500, revoked => 500 }],
+    split_verify  => [$split->("$lists\nSSLProxyCACertificateFile $ca", 'SSLProxyVerify require'), { fine => 200, revoked => 500 }],
+    split_cert_ca => [$split->("SSLProxyMachineCertificateFile $proxy", $require), { fine => '200 client=CN=proxy.test', revoked => '200 client=CN=proxy.test' }],
+    split_ca_cert => [$split->($require, "SSLProxyMachineCertificateFile $proxy"), { fine => '200 client=CN=proxy.test', revoked => '200 client=CN=proxy.test' }],
+    split_chain   => [$split->($chain, $inter), { fine => '200 client=CN=Inter Client' }],
+    split_niahc   => [$split->($inter, $chain), { fine => '200 client=CN=Inter Client' }],
+    split_path    => [$split->("SSLProxyMachineCertificatePath $dir/certs", "SSLProxyMachineCertificateFile $ec"), { fine => '200 client=CN=EC Client' }],
+    split_three   => ["SSLProxyVerify require\n$to\n" . $section->('*', "SSLProxyCACertificateFile $ca") . "\n<ProxyMatch ^https>\n$lists\n</ProxyMatch>\n"
+                      . $section->('https://localhost:' . $more->port('fine') . '/', "SSLProxyMachineCertificateFile $proxy"),
+                      { fine => '200 client=CN=proxy.test', revoked => 500 }],
+);
+# The stock module takes the innermost section alone, over its host: what it says where that is something else.
+my %STOCK = (split_ca_crl => { revoked => 200 }, split_crl_ca => { revoked => 200 }, split_verify => { fine => 500 }, split_three => { fine => '500 client=' },
+    split_chain => { fine => '200 client=' }, split_niahc => { fine => '200 client=' }, split_cert_ca => { fine => '200 client=', revoked => '200 client=' });
+if (is_stock()) {
+    $CASES{$_}[1] = { %{ $CASES{$_}[1] }, %{ $STOCK{$_} } } for keys %STOCK;
+}
 my $h = front(hosts => { map { $_ => $CASES{$_}[0] } keys %CASES });
 $h->start or die $h->why;
 for my $name (sort keys %CASES) {

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ssl_engine_reuse.c - whether a connection to a backend that lies in
+ * mod_proxy's pool is for the request that would use it again.
+ *
+ * Virtual hosts and sections may share a worker, and with it its pool, and
+ * differ in what they demand of the backend or who they are to it.  mod_proxy
+ * gives no say in which connection it takes; but before it uses one it looks
+ * whether it is still open, by a read through our filter, in the thread that
+ * serves the request.  One that is not for that request is closed then, which
+ * mod_proxy takes for the backend's doing: it makes another.
+ */
+#include "ssl_proxy.h"
+
+/* What this thread hands to mod_proxy: valid until that has answered, and only looked at before. */
+static _Thread_local request_rec *served;
+
+int ssl_reuse_note(request_rec *r)
+{
+    served = r->proxyreq != PROXYREQ_NONE ? r : NULL;
+    return DECLINED;
+}
+
+int ssl_reuse_forget(int *status, request_rec *r)
+{
+    (void)status;
+    (void)r;
+    served = NULL;
+    return DECLINED;
+}
+
+/* mod_proxy merges the section of a balancer's member when it has chosen that: so not before it is asked for. */
+int ssl_reuse_wanted(const ap_conf_vector_t *dir_conf, ssl_proxy_config *settings)
+{
+    const ssl_proxy_config *base, *add;
+
+    if (!served || (dir_conf && dir_conf != served->per_dir_config)) {
+        return 0;
+    }
+    base = &ssl_config_of(served->server)->proxy;
+    add = &ssl_dir_config_of(served)->proxy;
+    *settings = *base;
+    if (add->defined_at) {
+        ssl_config_proxy_merge(served->pool, base, add, settings);
+    }
+    return 1;
+}
+
+static int is_same_text(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+int ssl_reuse_is_same(const ssl_backend *old, const ssl_backend *new)
+{
+    const ssl_proxy_config *a = &old->settings, *b = &new->settings;
+
+    return old->material == new->material && a->engine == b->engine && a->tls.verify == b->tls.verify &&
+           a->tls.verify_depth == b->tls.verify_depth && a->tls.crl_check == b->tls.crl_check &&
+           a->tls.protocols == b->tls.protocols && is_same_text(a->tls.cipher_suite, b->tls.cipher_suite) &&
+           is_same_text(a->tls.tls13_cipher_suites, b->tls.tls13_cipher_suites) &&
+           a->ocsp == b->ocsp && a->check_peer_expire == b->check_peer_expire &&
+           ssl_peer_rule(a->check_peer_name, a->check_peer_cn) == ssl_peer_rule(b->check_peer_name, b->check_peer_cn) &&
+           a->require_close_notify == b->require_close_notify && is_same_text(a->alpn, b->alpn) &&
+           is_same_text(a->sni, b->sni);
+}
