@@ -92,13 +92,13 @@ void ssl_proxy_explain_page(request_rec *r)
 
 static void resolve(ssl_backend *backend, conn_rec *c, ap_conf_vector_t *dir_conf)
 {
-    const ssl_proxy_config *base = &ssl_config_of(c->base_server)->proxy;
+    const ssl_proxy_config *base = ssl_config_proxy_of(c->base_server);
     const ssl_dir_config *dir = dir_conf ? ap_get_module_config(dir_conf, &ssl_module) : NULL;
     ssl_proxy_config *settings = &backend->settings;
 
     *settings = *base;
-    if (dir && dir->proxy.defined_at) {
-        ssl_config_proxy_merge(c->pool, base, &dir->proxy, settings);
+    if (dir && dir->proxy) {
+        ssl_config_proxy_merge(c->pool, base, dir->proxy, settings);
     }
     backend->made = settings->made;
     backend->trust = settings->trust ? settings->trust : settings->made;
