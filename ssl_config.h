@@ -141,15 +141,16 @@ struct ssl_server_config {
     apr_array_header_t *conf_cmds; /**< ssl_conf_cmd */
     ssl_ocsp_config ocsp;
     ssl_stapling_config stapling;
-    ssl_proxy_config proxy;
+    ssl_proxy_config *proxy; /**< NULL: nothing is set; to be read through ssl_config_proxy_of() */
 
-    const char *defined_at;  /**< "file:line" of the directive that switched the engine on, or NULL */
-    const char *certs_at;    /**< "file:line" of the first SSLCertificateFile here, or NULL */
+    const ap_directive_t *defined_at; /**< the SSLEngine that holds here, or NULL: see ssl_config_place_of() */
+    const ap_directive_t *certs_at;   /**< the first SSLCertificateFile here, or NULL */
     const char *policy;      /**< name of the SSLPolicy here, or inherited; NULL: none */
     const ssl_server_config *defaults; /**< what that policy sets, as long as it is not merged into this record */
     ssl_host *host;          /**< made in post_config while SSLEngine is on; NULL otherwise */
 };
 
+/** Only made where a directive sets something in it: thousands of virtual hosts need none. */
 struct ssl_dir_config {
     int require_ssl;
     int options_set, options_add, options_del; /**< masks; options_set is SSL_UNSET without an absolute SSLOptions */
@@ -158,7 +159,7 @@ struct ssl_dir_config {
     const char *user_name;
     int reneg_buffer_size; /**< bytes */
     apr_array_header_t *requires; /**< const ssl_requirement *: SSLRequire, the outer ones first */
-    ssl_proxy_config proxy;
+    ssl_proxy_config *proxy; /**< NULL: nothing is set */
 };
 
 /** One SSLRandomSeed. */
@@ -210,14 +211,25 @@ ssl_global_config *ssl_global(void);
 /** pre_config: a fresh global record in P. */
 void ssl_config_begin(apr_pool_t *p);
 
-/** The records of a server and of the directory that a request is in. */
+/** The records of a server and of the directory that a request is in; where there is none, one in
+ * which nothing is set. */
 ssl_server_config *ssl_config_of(server_rec *s);
-ssl_dir_config *ssl_dir_config_of(request_rec *r);
+const ssl_dir_config *ssl_dir_config_of(request_rec *r);
+
+/** What S says of TLS to backends: complete once its record is. */
+const ssl_proxy_config *ssl_config_proxy_of(server_rec *s);
+
+/** While CMD is read: the directory record that it stands in, DIR if there is one. */
+ssl_dir_config *ssl_config_dir_at(cmd_parms *cmd, void *dir);
+
+/** *PROXY, a member of a record, made in P if there is none yet. */
+ssl_proxy_config *ssl_config_proxy_at(ssl_proxy_config **proxy, apr_pool_t *p);
 
 /** SSLOptions in force for R: a mask of SSL_OPT_. */
 int ssl_dir_options(request_rec *r);
 
-/** httpd's create and merge functions for the two records. */
+/** httpd's create and merge functions for the two records. That for directories creates none: see
+ * ssl_config_dir_at(). */
 void *ssl_config_server_create(apr_pool_t *p, server_rec *s);
 void *ssl_config_server_merge(apr_pool_t *p, void *base, void *add);
 void *ssl_config_dir_create(apr_pool_t *p, char *path);
@@ -255,6 +267,9 @@ const char *ssl_config_file_stamp(apr_pool_t *p, const char *path);
 
 /** "file:line" of CMD. */
 const char *ssl_config_place(cmd_parms *cmd);
+
+/** The same of a line of the configuration, in P; NULL for NULL. */
+const char *ssl_config_place_of(apr_pool_t *p, const ap_directive_t *line);
 
 /** What keeps PATH from being read as a file (or, with DIRECTORY, entered):
  * words for a log, naming the part of the path at fault; NULL if nothing does. */

@@ -189,6 +189,10 @@ int ssl_dump_asked(void);
 /** test_config: prints what -D DUMP_... asks for. */
 void ssl_dump(apr_pool_t *p, server_rec *main_server);
 
+/** A pool beneath PARENT for what thousands of hosts need for a moment: when it is destroyed its memory goes back to
+ * the system, not into httpd's stock of free memory. */
+apr_pool_t *ssl_passing_pool(apr_pool_t *parent);
+
 /** "name:port" of S, for messages; the port is the one that S is reached at. */
 const char *ssl_server_id(apr_pool_t *p, server_rec *s);
 

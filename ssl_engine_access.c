@@ -325,7 +325,7 @@ static int check_requirements(request_rec *r, const apr_array_header_t *requires
 /* As with the stock module SSLRequire says nothing about plain HTTP; SSLRequireSSL does. */
 int ssl_access_check(request_rec *r)
 {
-    ssl_dir_config *dir = ssl_dir_config_of(r);
+    const ssl_dir_config *dir = ssl_dir_config_of(r);
 
     if (dir->require_ssl == 1 && !ssl_conn_secure(r->connection)) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,

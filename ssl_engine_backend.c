@@ -108,12 +108,12 @@ static void use_settings(ssl_backend *backend, const ssl_proxy_config *settings)
 /* A connection that is used again may have been made for another virtual host. */
 static void resolve(ssl_backend *backend, conn_rec *c, ap_conf_vector_t *dir_conf)
 {
-    const ssl_proxy_config *base = &ssl_config_of(c->base_server)->proxy;
+    const ssl_proxy_config *base = ssl_config_proxy_of(c->base_server);
     const ssl_dir_config *dir = dir_conf ? ap_get_module_config(dir_conf, &ssl_module) : NULL;
     ssl_proxy_config settings = *base;
 
-    if (!(dir_conf && ssl_reuse_wanted(dir_conf, &settings)) && dir && dir->proxy.defined_at) {
-        ssl_config_proxy_merge(c->pool, base, &dir->proxy, &settings);
+    if (!(dir_conf && ssl_reuse_wanted(dir_conf, &settings)) && dir && dir->proxy) {
+        ssl_config_proxy_merge(c->pool, base, dir->proxy, &settings);
     }
     use_settings(backend, &settings);
 }

@@ -336,7 +336,7 @@ static served *served_of(certcheck *check, server_rec *s, X509 *leaf)
         cert->leaf = leaf;
         cert->path = path;
         cert->key = key;
-        cert->place = cfg->certs_at ? cfg->certs_at : ssl_server_place(check->p, s);
+        cert->place = cfg->certs_at ? ssl_config_place_of(check->p, cfg->certs_at) : ssl_server_place(check->p, s);
         cert->server = s;
         cert->must_staple = ssl_cert_must_staple(leaf);
         collect_names(cert, check->p);

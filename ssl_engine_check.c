@@ -37,12 +37,12 @@ const char *ssl_few_text(apr_pool_t *p, const ssl_few *few)
 
 const char *ssl_server_place(apr_pool_t *p, server_rec *s)
 {
-    const char *defined_at = ssl_config_of(s)->defined_at;
+    const ap_directive_t *defined_at = ssl_config_of(s)->defined_at;
 
     if (s->defn_name) {
         return apr_psprintf(p, "%s:%u", s->defn_name, s->defn_line_number);
     }
-    return defined_at ? defined_at : "the main server";
+    return defined_at ? ssl_config_place_of(p, defined_at) : "the main server";
 }
 
 /* httpd lists virtual hosts from the last to the first. */
@@ -243,17 +243,12 @@ static void check_listeners(layout *l)
 
 /* --- one host ----------------------------------------------------------------- */
 
-static int same_text(const char *a, const char *b)
-{
-    return a == b || (a && b && strcmp(a, b) == 0);
-}
-
 /* What S says itself of SSLEngine and certificates, against what comes of it. */
 static void check_server(layout *l, server_rec *s)
 {
     const ssl_server_config *cfg = ssl_config_of(s), *of_main = ssl_config_of(l->main_server);
-    int own_engine = cfg->defined_at && (s == l->main_server || !same_text(cfg->defined_at, of_main->defined_at));
-    int own_certs = cfg->certs_at && !same_text(cfg->certs_at, of_main->certs_at);
+    int own_engine = cfg->defined_at && (s == l->main_server || cfg->defined_at != of_main->defined_at);
+    int own_certs = cfg->certs_at && cfg->certs_at != of_main->certs_at;
 
     if (own_certs && !has_tls(s)) {
         add_host(l->p, own_engine ? &l->off_certs : &l->idle_certs, s);
@@ -272,14 +267,15 @@ static void check_main_certs(layout *l, apr_array_header_t *servers)
     for (i = 0; i < servers->nelts; i++) {
         server_rec *s = APR_ARRAY_IDX(servers, i, server_rec *);
 
-        if (has_tls(s) && same_text(ssl_config_of(s)->certs_at, of_main->certs_at)) {
+        if (has_tls(s) && ssl_config_of(s)->certs_at == of_main->certs_at) {
             return;
         }
     }
     if (of_main->certs_at) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, l->main_server,
                      "SSLCertificateFile at %s has no effect: no server that it applies to has SSLEngine on; write "
-                     "'SSLEngine on' beside it, or into the virtual hosts that are to use it", of_main->certs_at);
+                     "'SSLEngine on' beside it, or into the virtual hosts that are to use it",
+                     ssl_config_place_of(l->p, of_main->certs_at));
     }
 }
 
@@ -299,7 +295,8 @@ static void report_servers(layout *l)
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, l->main_server,
                      "SSLEngine on at %s, outside of <VirtualHost>, holds for virtual hosts on port 80, too: %s speak "
                      "TLS only; write 'SSLEngine off' into them, or move SSLEngine into those for https",
-                     ssl_config_of(l->main_server)->defined_at, ssl_few_text(l->p, &l->inherited));
+                     ssl_config_place_of(l->p, ssl_config_of(l->main_server)->defined_at),
+                     ssl_few_text(l->p, &l->inherited));
     }
 }
 
@@ -438,16 +435,26 @@ const char *ssl_path_denied(apr_pool_t *p, const char *path, int wanted)
 /* --- directories ---------------------------------------------------------------- */
 
 static const struct {
+    int of_proxy; /* of what is set for backends: of ssl_proxy_config, else of ssl_server_config */
     apr_size_t offset;
     const char *directive;
     ssl_directory_kind kind;
 } directories[] = {
-    { offsetof(ssl_server_config, tls.ca_path), "SSLCACertificatePath", SSL_DIR_CERTS },
-    { offsetof(ssl_server_config, tls.crl_path), "SSLCARevocationPath", SSL_DIR_CRLS },
-    { offsetof(ssl_server_config, ca_dn_path), "SSLCADNRequestPath", SSL_DIR_NAMES },
-    { offsetof(ssl_server_config, proxy.tls.ca_path), "SSLProxyCACertificatePath", SSL_DIR_CERTS },
-    { offsetof(ssl_server_config, proxy.tls.crl_path), "SSLProxyCARevocationPath", SSL_DIR_CRLS },
+    { 0, offsetof(ssl_server_config, tls.ca_path), "SSLCACertificatePath", SSL_DIR_CERTS },
+    { 0, offsetof(ssl_server_config, tls.crl_path), "SSLCARevocationPath", SSL_DIR_CRLS },
+    { 0, offsetof(ssl_server_config, ca_dn_path), "SSLCADNRequestPath", SSL_DIR_NAMES },
+    { 1, offsetof(ssl_proxy_config, tls.ca_path), "SSLProxyCACertificatePath", SSL_DIR_CERTS },
+    { 1, offsetof(ssl_proxy_config, tls.crl_path), "SSLProxyCARevocationPath", SSL_DIR_CRLS },
 };
+
+/* Which of these S names, or NULL. */
+static const char *directory_of(server_rec *s, size_t which)
+{
+    const char *record = directories[which].of_proxy ? (const char *)ssl_config_proxy_of(s)
+                                                     : (const char *)ssl_config_of(s);
+
+    return *(const char *const *)(const void *)(record + directories[which].offset);
+}
 
 static void check_directory(server_rec *s, size_t which, const char *path, apr_pool_t *p)
 {
@@ -471,10 +478,10 @@ static void check_directories(apr_array_header_t *servers, apr_pool_t *p)
         server_rec *s = APR_ARRAY_IDX(servers, i, server_rec *);
 
         for (which = 0; which < sizeof(directories) / sizeof(directories[0]); which++) {
-            const char *path = *(const char **)((char *)ssl_config_of(s) + directories[which].offset);
+            const char *path = directory_of(s, which);
             const char *key = path ? apr_psprintf(p, "%d%s", (int)directories[which].kind, path) : NULL;
 
-            if (!key || !(has_tls(s) || ssl_config_of(s)->proxy.engine == 1) ||
+            if (!key || !(has_tls(s) || ssl_config_proxy_of(s)->engine == 1) ||
                 apr_hash_get(done, key, APR_HASH_KEY_STRING)) {
                 continue;
             }
@@ -486,35 +493,15 @@ static void check_directories(apr_array_header_t *servers, apr_pool_t *p)
 
 /* --- all ---------------------------------------------------------------------------- */
 
-/* A pool with an allocator of its own: what was needed for thousands of hosts goes
- * back to the system, not into httpd's stock of free memory. */
-static apr_pool_t *passing_pool(apr_pool_t *parent)
-{
-    apr_allocator_t *allocator;
-    apr_pool_t *p;
-
-    if (apr_allocator_create(&allocator) != APR_SUCCESS) {
-        return NULL;
-    }
-    if (apr_pool_create_ex(&p, parent, NULL, allocator) != APR_SUCCESS) {
-        apr_allocator_destroy(allocator);
-        return NULL;
-    }
-    apr_allocator_owner_set(allocator, p);
-    return p;
-}
-
 void ssl_check_all(server_rec *main_server, apr_pool_t *ptemp)
 {
-    apr_pool_t *passing = passing_pool(ptemp), *p = passing ? passing : ptemp;
+    apr_pool_t *p = ssl_passing_pool(ptemp);
     apr_array_header_t *servers = ssl_servers_in_order(p, main_server);
 
     check_layout(servers, p);
     check_directories(servers, p);
     ssl_check_certificates(servers, p);
-    if (passing) {
-        apr_pool_destroy(passing);
-    }
+    apr_pool_destroy(p);
 }
 
 void ssl_check_test_config(apr_pool_t *p, server_rec *main_server)

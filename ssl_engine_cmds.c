@@ -34,7 +34,8 @@ typedef struct target {
 /* In a <Proxy> section, its own; else the server's. */
 static ssl_proxy_config *proxy_record(cmd_parms *cmd, void *dir)
 {
-    ssl_proxy_config *proxy = cmd->path ? &((ssl_dir_config *)dir)->proxy : &ssl_config_of(cmd->server)->proxy;
+    ssl_proxy_config **at = cmd->path ? &ssl_config_dir_at(cmd, dir)->proxy : &ssl_config_of(cmd->server)->proxy;
+    ssl_proxy_config *proxy = ssl_config_proxy_at(at, cmd->pool);
 
     if (!proxy->defined_at) {
         proxy->defined_at = ssl_config_place(cmd);
@@ -49,7 +50,7 @@ static void *field_of(cmd_parms *cmd, void *dir)
 
     switch (t->record) {
     case RECORD_DIR:
-        record = dir;
+        record = (char *)ssl_config_dir_at(cmd, dir);
         break;
     case RECORD_PROXY:
         record = (char *)proxy_record(cmd, dir);
@@ -132,11 +133,26 @@ static const char *set_url(cmd_parms *cmd, void *dir, const char *arg)
     return set_string(cmd, dir, arg);
 }
 
+/* ARG beneath ServerRoot: ARG itself, which lives as long, if it is absolute.  NULL: it cannot be. */
+static const char *absolute(cmd_parms *cmd, const char *arg)
+{
+    const char *path;
+    apr_pool_t *scratch;
+
+    apr_pool_create(&scratch, cmd->temp_pool);
+    path = ap_server_root_relative(scratch, arg);
+    if (path) {
+        path = strcmp(path, arg) == 0 ? arg : apr_pstrdup(cmd->pool, path);
+    }
+    apr_pool_destroy(scratch);
+    return path;
+}
+
 static const char *checked_path(cmd_parms *cmd, const char *arg, int directory, const char **path)
 {
     const char *problem;
 
-    *path = ap_server_root_relative(cmd->pool, arg);
+    *path = absolute(cmd, arg);
     if (!*path) {
         return invalid(cmd, arg, "it cannot be made a path");
     }
@@ -209,10 +225,10 @@ static const char *add_key_or_cert(cmd_parms *cmd, void *dir, const char *arg)
         }
     }
     if (!*files) {
-        *files = apr_array_make(cmd->pool, 2, sizeof(const char *));
+        *files = apr_array_make(cmd->pool, 1, sizeof(const char *));
     }
     if (files == &cfg->cert_files && !cfg->certs_at) {
-        cfg->certs_at = ssl_config_place(cmd);
+        cfg->certs_at = cmd->directive;
     }
     APR_ARRAY_PUSH(*files, const char *) = arg;
     return NULL;
@@ -227,7 +243,7 @@ static const char *add_file(cmd_parms *cmd, void *dir, const char *arg)
         return err;
     }
     if (!*files) {
-        *files = apr_array_make(cmd->pool, 2, sizeof(const char *));
+        *files = apr_array_make(cmd->pool, 1, sizeof(const char *));
     }
     APR_ARRAY_PUSH(*files, const char *) = path;
     return NULL;
@@ -250,7 +266,7 @@ static const char *set_engine(cmd_parms *cmd, void *dir, const char *arg)
         return "SSLEngine: Argument must be On or Off";
     }
     cfg->engine = ap_cstr_casecmp(arg, "on") == 0;
-    cfg->defined_at = ssl_config_place(cmd);
+    cfg->defined_at = cmd->directive;
     return NULL;
 }
 
@@ -354,7 +370,7 @@ static const char *set_cipher_suite(cmd_parms *cmd, void *dirv, const char *arg1
             return "SSLCipherSuite: TLSv1.3 ciphers cannot be set inside a directory context: "
                    "TLS 1.3 has no renegotiation";
         }
-        ((ssl_dir_config *)dirv)->cipher_suite = spec;
+        ssl_config_dir_at(cmd, dirv)->cipher_suite = spec;
         return NULL;
     }
     *(tls13 ? &cfg->tls.tls13_cipher_suites : &cfg->tls.cipher_suite) = spec;
@@ -415,7 +431,7 @@ static const char *set_verify_client(cmd_parms *cmd, void *dirv, const char *arg
         return invalid(cmd, arg, "it is one of 'none', 'optional', 'require', 'optional_no_ca'");
     }
     if (cmd->path) {
-        ((ssl_dir_config *)dirv)->verify = found->value;
+        ssl_config_dir_at(cmd, dirv)->verify = found->value;
     }
     else {
         ssl_config_of(cmd->server)->tls.verify = found->value;
@@ -425,7 +441,7 @@ static const char *set_verify_client(cmd_parms *cmd, void *dirv, const char *arg
 
 static const char *set_verify_depth(cmd_parms *cmd, void *dirv, const char *arg)
 {
-    return bounded_int(cmd, arg, 0, INT_MAX, cmd->path ? &((ssl_dir_config *)dirv)->verify_depth
+    return bounded_int(cmd, arg, 0, INT_MAX, cmd->path ? &ssl_config_dir_at(cmd, dirv)->verify_depth
                                                        : &ssl_config_of(cmd->server)->tls.verify_depth);
 }
 
@@ -458,7 +474,7 @@ static const word_value option_words[] = {
 
 static const char *set_options(cmd_parms *cmd, void *dirv, int argc, char *const argv[])
 {
-    ssl_dir_config *dir = dirv;
+    ssl_dir_config *dir = ssl_config_dir_at(cmd, dirv);
     const char *empty = empty_argument(cmd, argc);
     int i;
 
@@ -491,14 +507,13 @@ static const char *set_options(cmd_parms *cmd, void *dirv, int argc, char *const
 
 static const char *set_require_ssl(cmd_parms *cmd, void *dir)
 {
-    (void)cmd;
-    ((ssl_dir_config *)dir)->require_ssl = 1;
+    ssl_config_dir_at(cmd, dir)->require_ssl = 1;
     return NULL;
 }
 
 static const char *add_require(cmd_parms *cmd, void *dirv, const char *arg)
 {
-    ssl_dir_config *dir = dirv;
+    ssl_dir_config *dir = ssl_config_dir_at(cmd, dirv);
     const ssl_requirement *requirement;
     const char *err = ssl_require_parse(cmd, arg, &requirement);
 

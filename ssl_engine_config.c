@@ -248,20 +248,13 @@ const char *ssl_config_signature(apr_pool_t *p, const ssl_server_config *cfg)
 
 static ssl_global_config *global_config;
 
+/* For servers and directories without a record of their own. */
+static const ssl_dir_config *empty_dir;
+static const ssl_proxy_config *preset_proxy;
+
 ssl_global_config *ssl_global(void)
 {
     return global_config;
-}
-
-void ssl_config_begin(apr_pool_t *p)
-{
-    global_config = apr_pcalloc(p, sizeof(*global_config));
-    global_config->sni_policy = SSL_SNI_SECURE;
-    global_config->fips = SSL_UNSET;
-    global_config->ticket_rotation = SSL_UNSET;
-    global_config->read_at = apr_time_now();
-    global_config->random_sources = apr_array_make(p, 4, sizeof(ssl_random_source));
-    global_config->policies = ssl_policy_builtins(p);
 }
 
 ssl_server_config *ssl_config_of(server_rec *s)
@@ -269,22 +262,41 @@ ssl_server_config *ssl_config_of(server_rec *s)
     return ap_get_module_config(s->module_config, &ssl_module);
 }
 
-ssl_dir_config *ssl_dir_config_of(request_rec *r)
+const ssl_dir_config *ssl_dir_config_of(request_rec *r)
 {
-    return ap_get_module_config(r->per_dir_config, &ssl_module);
+    const ssl_dir_config *dir = ap_get_module_config(r->per_dir_config, &ssl_module);
+
+    return dir ? dir : empty_dir;
+}
+
+const ssl_proxy_config *ssl_config_proxy_of(server_rec *s)
+{
+    const ssl_proxy_config *proxy = ssl_config_of(s)->proxy;
+
+    return proxy ? proxy : preset_proxy;
 }
 
 int ssl_dir_options(request_rec *r)
 {
-    ssl_dir_config *dir = ssl_dir_config_of(r);
+    const ssl_dir_config *dir = ssl_dir_config_of(r);
 
     return (SSL_OR(dir->options_set, 0) | dir->options_add) & ~dir->options_del;
 }
 
-static void proxy_create(ssl_proxy_config *proxy)
+ssl_proxy_config *ssl_config_proxy_at(ssl_proxy_config **proxy, apr_pool_t *p)
 {
-    fields_create(tls_fields, &proxy->tls);
-    fields_create(proxy_fields, proxy);
+    if (!*proxy) {
+        *proxy = apr_pcalloc(p, sizeof(**proxy));
+        fields_create(tls_fields, &(*proxy)->tls);
+        fields_create(proxy_fields, *proxy);
+    }
+    return *proxy;
+}
+
+static void proxy_complete(ssl_proxy_config *proxy)
+{
+    fields_complete(tls_fields, &proxy->tls);
+    fields_complete(proxy_fields, proxy);
 }
 
 void ssl_config_proxy_merge(apr_pool_t *p, const ssl_proxy_config *base, const ssl_proxy_config *add,
@@ -312,18 +324,28 @@ void *ssl_config_server_create(apr_pool_t *p, server_rec *s)
     (void)s;
     fields_create(tls_fields, &cfg->tls);
     fields_create(server_fields, cfg);
-    proxy_create(&cfg->proxy);
     return cfg;
+}
+
+/* A record of its own: post_config writes to it. */
+static ssl_proxy_config *merge_proxies(apr_pool_t *p, const ssl_proxy_config *base, const ssl_proxy_config *add)
+{
+    const ssl_proxy_config *only = base ? base : add;
+    ssl_proxy_config *proxy = only ? apr_pmemdup(p, only, sizeof(*only)) : NULL;
+
+    if (base && add) {
+        ssl_config_proxy_merge(p, base, add, proxy);
+    }
+    return proxy;
 }
 
 /* CFG, where the result goes, may be ADD. */
 static ssl_server_config *merge_servers(apr_pool_t *p, const ssl_server_config *base, const ssl_server_config *add,
                                         ssl_server_config *cfg)
 {
-
     fields_merge(p, tls_fields, &base->tls, &add->tls, &cfg->tls);
     fields_merge(p, server_fields, base, add, cfg);
-    ssl_config_proxy_merge(p, &base->proxy, &add->proxy, &cfg->proxy);
+    cfg->proxy = merge_proxies(p, base->proxy, add->proxy);
     cfg->defined_at = add->defined_at ? add->defined_at : base->defined_at;
     cfg->certs_at = add->certs_at ? add->certs_at : base->certs_at;
     cfg->policy = add->policy ? add->policy : base->policy;
@@ -347,15 +369,52 @@ void *ssl_config_server_merge(apr_pool_t *p, void *base, void *add)
     return merge_servers(p, ssl_config_with_policy(p, base), cfg, cfg);
 }
 
+/* httpd asks for one as soon as it reads any of our directives, SSLEngine too. */
 void *ssl_config_dir_create(apr_pool_t *p, char *path)
+{
+    (void)p;
+    (void)path;
+    return NULL;
+}
+
+static ssl_dir_config *dir_create(apr_pool_t *p)
 {
     ssl_dir_config *dir = apr_pcalloc(p, sizeof(*dir));
 
-    (void)path;
     fields_create(dir_fields, dir);
     dir->options_set = SSL_UNSET;
-    proxy_create(&dir->proxy);
     return dir;
+}
+
+ssl_dir_config *ssl_config_dir_at(cmd_parms *cmd, void *dir)
+{
+    dir = dir ? dir : ap_get_module_config(cmd->context, &ssl_module); /* a setter may ask twice */
+    if (!dir) {
+        dir = dir_create(cmd->pool);
+        ap_set_module_config(cmd->context, &ssl_module, dir);
+    }
+    return dir;
+}
+
+static void make_presets(apr_pool_t *p)
+{
+    ssl_proxy_config *proxy = NULL;
+
+    proxy_complete(ssl_config_proxy_at(&proxy, p));
+    preset_proxy = proxy;
+    empty_dir = dir_create(p);
+}
+
+void ssl_config_begin(apr_pool_t *p)
+{
+    global_config = apr_pcalloc(p, sizeof(*global_config));
+    global_config->sni_policy = SSL_SNI_SECURE;
+    global_config->fips = SSL_UNSET;
+    global_config->ticket_rotation = SSL_UNSET;
+    global_config->read_at = apr_time_now();
+    global_config->random_sources = apr_array_make(p, 4, sizeof(ssl_random_source));
+    global_config->policies = ssl_policy_builtins(p);
+    make_presets(p);
 }
 
 /* Absolute SSLOptions hide what was inherited; +/- ones change it. */
@@ -378,7 +437,7 @@ void *ssl_config_dir_merge(apr_pool_t *p, void *basev, void *addv)
 
     fields_merge(p, dir_fields, base, add, dir);
     merge_options(base, add, dir);
-    ssl_config_proxy_merge(p, &base->proxy, &add->proxy, &dir->proxy);
+    dir->proxy = merge_proxies(p, base->proxy, add->proxy);
     return dir;
 }
 
@@ -391,16 +450,22 @@ void ssl_config_complete(server_rec *s)
     }
     fields_complete(tls_fields, &cfg->tls);
     fields_complete(server_fields, cfg);
-    fields_complete(tls_fields, &cfg->proxy.tls);
-    fields_complete(proxy_fields, &cfg->proxy);
+    if (cfg->proxy) {
+        proxy_complete(cfg->proxy);
+    }
     if (cfg->stapling.enable == SSL_STAPLING_IF_CACHE) {
         cfg->stapling.enable = ssl_global()->stapling_cache ? SSL_STAPLING_ON : SSL_STAPLING_OFF;
     }
 }
 
+const char *ssl_config_place_of(apr_pool_t *p, const ap_directive_t *line)
+{
+    return line ? apr_psprintf(p, "%s:%d", line->filename, line->line_num) : NULL;
+}
+
 const char *ssl_config_place(cmd_parms *cmd)
 {
-    return apr_psprintf(cmd->pool, "%s:%d", cmd->directive->filename, cmd->directive->line_num);
+    return ssl_config_place_of(cmd->pool, cmd->directive);
 }
 
 int ssl_is_key_uri(const char *id)

@@ -223,7 +223,7 @@ static apr_status_t check_has_cert(ssl_ctx_build *b)
     ERR_clear_error();
     ap_log_error(APLOG_MARK, APLOG_EMERG, 0, b->server,
                  APLOGNO(02572) "Failed to configure at least one certificate and key for %s: SSLEngine is on (%s), "
-                 "but no SSLCertificateFile applies", b->id, b->cfg->defined_at ? b->cfg->defined_at : "inherited");
+                 "but no SSLCertificateFile applies", b->id, b->cfg->defined_at ? ssl_config_place_of(b->p, b->cfg->defined_at) : "inherited");
     return APR_EGENERAL;
 }
 

@@ -239,7 +239,7 @@ static void report_identity(apr_pool_t *p, ssl_report *group, server_rec *s)
     list_addresses(p, ssl_report_list(group, "addresses"), s);
     ssl_report_text(group, "defined at",
                     s->defn_name ? apr_psprintf(p, "%s:%u", s->defn_name, s->defn_line_number) : "the main server");
-    ssl_report_text(group, "SSLEngine on at", cfg->defined_at);
+    ssl_report_text(group, "SSLEngine on at", ssl_config_place_of(p, cfg->defined_at));
     ssl_report_text(group, "policy", cfg->policy ? cfg->policy : "none");
 }
 
@@ -404,7 +404,7 @@ static void report_host(apr_pool_t *p, ssl_report *hosts, apr_hash_t *known, ser
     report_client_auth(group, cfg, r);
     report_sessions(group, cfg);
     report_stapling(group, cfg);
-    report_proxy(p, group, &cfg->proxy);
+    report_proxy(p, group, ssl_config_proxy_of(s));
 }
 
 /* httpd lists virtual hosts from the last to the first. */
@@ -457,7 +457,9 @@ static void report_policy(apr_pool_t *p, ssl_report *group, const ssl_policy *po
         ssl_report_number(group, "DH parameters bits", cfg->dh_bits);
     }
     list_conf_cmds(p, group, cfg->conf_cmds);
-    report_tls_settings(group, "backend protocols", "backend ciphers", "backend TLS 1.3 suites", &cfg->proxy.tls);
+    if (cfg->proxy) {
+        report_tls_settings(group, "backend protocols", "backend ciphers", "backend TLS 1.3 suites", &cfg->proxy->tls);
+    }
 }
 
 static void report_policies(apr_pool_t *p, ssl_report *root)

@@ -49,6 +49,19 @@ const char *ssl_server_id(apr_pool_t *p, server_rec *s)
     return apr_psprintf(p, "%s:%u", s->server_hostname ? s->server_hostname : "(no ServerName)", port);
 }
 
+apr_pool_t *ssl_passing_pool(apr_pool_t *parent)
+{
+    apr_allocator_t *allocator = NULL;
+    apr_pool_t *p;
+
+    (void)apr_allocator_create(&allocator); /* without one of its own it has its parent's */
+    apr_pool_create_ex(&p, parent, NULL, allocator);
+    if (allocator) {
+        apr_allocator_owner_set(allocator, p);
+    }
+    return p;
+}
+
 /* --- virtual hosts -------------------------------------------------------------- */
 
 static const char *address_key(apr_pool_t *p, const server_rec *s)
@@ -195,15 +208,15 @@ static apr_status_t assign_contexts(server_rec *main_server, ssl_ctx_plan *plan,
 /* What is only needed for one host goes before the next: httpd would keep it in its stock of free memory. */
 static apr_status_t make_hosts(server_rec *main_server, apr_pool_t *p, apr_pool_t *ptemp)
 {
-    ssl_ctx_plan *plan = ssl_ctx_plan_make(ptemp);
-    apr_hash_t *seen = apr_hash_make(ptemp);
+    apr_pool_t *passing = ssl_passing_pool(ptemp), *scratch;
+    ssl_ctx_plan *plan = ssl_ctx_plan_make(passing);
+    apr_hash_t *seen = apr_hash_make(passing);
     apr_status_t rv = APR_SUCCESS;
     int any_tls = 0, any_ktls = 0;
-    apr_pool_t *scratch;
     server_rec *s;
 
-    apr_pool_create(&scratch, ptemp);
-    inherit_protocols(main_server, ptemp);
+    apr_pool_create(&scratch, passing);
+    inherit_protocols(main_server, passing);
     for (s = main_server; s && rv == APR_SUCCESS; s = s->next) {
         ssl_config_complete(s);
         if (ssl_config_of(s)->engine == 1) {
@@ -219,7 +232,7 @@ static apr_status_t make_hosts(server_rec *main_server, apr_pool_t *p, apr_pool_
         rv = assign_contexts(main_server, plan, scratch);
     }
     ssl_pairs_done();
-    apr_pool_destroy(scratch);
+    apr_pool_destroy(passing);
     return rv == APR_SUCCESS ? show_hosts(main_server, p) : rv;
 }
 

@@ -86,7 +86,7 @@ int ssl_hook_note_shutdown(request_rec *r)
 
 int ssl_hook_user_name(request_rec *r)
 {
-    ssl_dir_config *dir = ssl_dir_config_of(r);
+    const ssl_dir_config *dir = ssl_dir_config_of(r);
     const char *name;
 
     /* With FakeBasicAuth the user is the one whose password was checked. */

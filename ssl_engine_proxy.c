@@ -152,9 +152,9 @@ static const ssl_outgoing *make(server_rec *s, const ssl_proxy_config *settings,
 
 apr_status_t ssl_proxy_make_server(server_rec *s, apr_pool_t *p, apr_pool_t *ptemp)
 {
-    ssl_proxy_config *proxy = &ssl_config_of(s)->proxy;
+    ssl_proxy_config *proxy = ssl_config_of(s)->proxy;
 
-    if (proxy->engine != 1) {
+    if (!proxy || proxy->engine != 1) {
         return APR_SUCCESS;
     }
     proxy->made = make(s, proxy, proxy->defined_at, p, ptemp);
@@ -168,7 +168,7 @@ static int is_needed(const ssl_proxy_config *settings)
     server_rec *s;
 
     for (s = ap_server_conf; s && settings->engine != 1; s = s->next) {
-        if (ssl_config_of(s)->proxy.engine == 1) {
+        if (ssl_config_proxy_of(s)->engine == 1) {
             return 1;
         }
     }
@@ -179,13 +179,13 @@ static int section_post_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptem
                                ap_conf_vector_t *section)
 {
     ssl_dir_config *dir = section ? ap_get_module_config(section, &ssl_module) : NULL;
-    ssl_proxy_config *proxy = dir ? &dir->proxy : NULL, settings = { 0 };
+    ssl_proxy_config *proxy = dir ? dir->proxy : NULL, settings = { 0 };
 
     (void)plog;
-    if (!proxy || !proxy->defined_at || proxy->made) {
+    if (!proxy || proxy->made) {
         return OK;
     }
-    ssl_config_proxy_merge(ptemp, &ssl_config_of(s)->proxy, proxy, &settings);
+    ssl_config_proxy_merge(ptemp, ssl_config_proxy_of(s), proxy, &settings);
     if (!is_needed(&settings)) {
         return OK;
     }

@@ -37,10 +37,10 @@ int ssl_reuse_wanted(const ap_conf_vector_t *dir_conf, ssl_proxy_config *setting
     if (!served || (dir_conf && dir_conf != served->per_dir_config)) {
         return 0;
     }
-    base = &ssl_config_of(served->server)->proxy;
-    add = &ssl_dir_config_of(served)->proxy;
+    base = ssl_config_proxy_of(served->server);
+    add = ssl_dir_config_of(served)->proxy;
     *settings = *base;
-    if (add->defined_at) {
+    if (add) {
         ssl_config_proxy_merge(served->pool, base, add, settings);
     }
     return 1;

@@ -52,10 +52,19 @@ typedef struct collect {
     apr_pool_t *p;
 } collect;
 
-static char *lower(apr_pool_t *p, const char *name)
+/* NAME itself, which lives as long as P, if that is in lower case: most of thousands are. */
+static const char *lower(apr_pool_t *p, const char *name)
 {
-    char *copy = apr_pstrdup(p, name);
+    const char *at = name;
+    char *copy;
 
+    while (*at && !apr_isupper(*at)) {
+        at++;
+    }
+    if (!*at) {
+        return name;
+    }
+    copy = apr_pstrdup(p, name);
     ap_str_tolower(copy);
     return copy;
 }
