@@ -61,6 +61,7 @@ static struct {
     long max_operations;     /* 0: bounded by time alone */
     int ttfb;
     int staple;              /* asks for an OCSP response; the first connection tries until one comes */
+    long pool;               /* sessions to resume, in turns */
 } opt = {
     .mode = MODE_CONNECT,
     .tls_version = TLS1_3_VERSION,
@@ -68,6 +69,7 @@ static struct {
     .status = 200,
     .connections = 1,
     .seconds = 0.5,
+    .pool = 1,
 };
 
 static struct {
@@ -103,6 +105,7 @@ struct response {
 
 static SSL_CTX *ctx;
 static SSL_SESSION *latest_session;
+static SSL_SESSION **pool;
 static const unsigned char *expected_body;
 static size_t expected_length;
 static char *request;
@@ -536,22 +539,31 @@ static int goes_on(double started)
     return count.operations == 0 || now() - started < opt.seconds;
 }
 
-/* A session serves once in TLS 1.3: each connection has to leave a new one behind. */
-static SSL_SESSION *session_take(void)
+/* A session serves once in TLS 1.3: each connection has to leave a new one behind, which takes
+ * the place of the one it used. */
+static SSL_SESSION *session_take(long slot)
 {
-    SSL_SESSION *session = latest_session;
+    SSL_SESSION *session = pool[slot];
 
     if (opt.resume == RESUME_NONE)
         return NULL;
-    if (session == NULL)
-        die("the server sent no session to resume");
     if (SSL_SESSION_is_resumable(session) != 1)
         die("the session is not resumable");
     if (opt.tls_version == TLS1_3_VERSION)
-        latest_session = NULL;
+        pool[slot] = NULL;
     else
         SSL_SESSION_up_ref(session);
     return session;
+}
+
+static void session_put(long slot)
+{
+    if (opt.resume == RESUME_NONE || pool[slot] != NULL)
+        return;
+    if (latest_session == NULL)
+        die("the server sent no session to resume");
+    pool[slot] = latest_session;
+    latest_session = NULL;
 }
 
 static void connect_once(SSL_SESSION *session)
@@ -612,18 +624,33 @@ static void sample(double since)
         count.ttfb_us[count.samples++] = (now() - since) * 1e6;
 }
 
+static void pool_fill(void)
+{
+    long i;
+
+    if ((pool = calloc(opt.pool, sizeof(*pool))) == NULL)
+        die("out of memory");
+    for (i = 0; i < opt.pool; i++) {
+        connect_once(NULL);
+        check_session_kind();
+        session_put(i);
+    }
+}
+
 static void run_connect(void)
 {
     double started, since;
+    long slot;
 
     if (opt.staple == 1)
         wait_for_staple();
-    connect_once(NULL);
-    check_session_kind();
+    pool_fill();
     memset(&count, 0, sizeof(count));
     dialogue_wait("ready");
     for (started = since = now(); goes_on(started); count.operations++) {
-        connect_once(session_take());
+        slot = count.operations % opt.pool;
+        connect_once(session_take(slot));
+        session_put(slot);
         sample(since);
         since = now();
     }
@@ -715,6 +742,7 @@ static const struct option long_options[] = {
     { "operations", required_argument, NULL, 'n' },
     { "ttfb", no_argument, NULL, 'f' },            /* wall times: to the first byte, or of a connection */
     { "staple", required_argument, NULL, 'o' },    /* 1: waits until a response is stapled; 2: only asks */
+    { "pool", required_argument, NULL, 'O' },
     { NULL, 0, NULL, 0 }
 };
 
@@ -757,10 +785,11 @@ static void options_read(int argc, char **argv)
         case 'n': opt.max_operations = atol(optarg); break;
         case 'f': opt.ttfb = 1; break;
         case 'o': opt.staple = atoi(optarg); break;
+        case 'O': opt.pool = atol(optarg); break;
         default: exit(2);
         }
     }
-    if (optind != argc || opt.port <= 0 || opt.connections <= 0)
+    if (optind != argc || opt.port <= 0 || opt.connections <= 0 || opt.pool <= 0)
         die("usage: load --port N [options], see long_options in load.c");
     if (opt.path == NULL && (opt.mode != MODE_CONNECT || opt.upload > 0))
         die("this mode needs --path");
