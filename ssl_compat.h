@@ -249,4 +249,11 @@ static inline const char *ssl_compat_srp_userinfo(SSL *ssl)
 #define ssl_compat_srp_userinfo(ssl) ((void)(ssl), NULL)
 #endif
 
+/** When SESSION was made, in seconds since 1970 (SSL_SESSION_get_time(3)). */
+#if OPENSSL_VERSION_NUMBER >= 0x30400000L
+#define ssl_compat_session_time(session) SSL_SESSION_get_time_ex(session)
+#else
+#define ssl_compat_session_time(session) ((time_t)SSL_SESSION_get_time(session))
+#endif
+
 #endif /* SSL_COMPAT_H */

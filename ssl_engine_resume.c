@@ -74,7 +74,7 @@ static slot *slot_of(ssl_resume_cache *cache, const char *key)
 static int is_usable(const kept_session *kept)
 {
     time_t now = time(NULL);
-    long age = (long)(now - (time_t)SSL_SESSION_get_time(kept->session)), verified = (long)(now - kept->verified_at);
+    long age = (long)(now - ssl_compat_session_time(kept->session)), verified = (long)(now - kept->verified_at);
 
     return age >= 0 && age < SSL_SESSION_get_timeout(kept->session) && verified >= 0 && verified < LONGEST_LIFE &&
            SSL_SESSION_is_resumable(kept->session);
