@@ -22,7 +22,7 @@
 
 #include "ssl_ticketring.h"
 
-static const char magic[8] = "mod_ssl\1";
+static const char magic[8] = { 'm', 'o', 'd', '_', 's', 's', 'l', 1 };
 
 enum {
     NAME_AT = sizeof(magic),
