@@ -644,8 +644,11 @@ static void run_connect(void)
 
     if (opt.staple == 1)
         wait_for_staple();
+    since = now();
     pool_fill();
     memset(&count, 0, sizeof(count));
+    if (opt.staple == 2)
+        sample(since); /* it is the first that may have to wait */
     dialogue_wait("ready");
     for (started = since = now(); goes_on(started); count.operations++) {
         slot = count.operations % opt.pool;
