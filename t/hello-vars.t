@@ -6,7 +6,7 @@ use lib 't/lib';
 use Test::More;
 use Digest::MD5 qw(md5_hex);
 use MIME::Base64 qw(encode_base64);
-use ModSSL::Httpd qw(ours_only);
+use ModSSL::Httpd qw(ours_only wait_for);
 use ModSSL::Client qw(:all);
 use ModSSL::PKI qw(pki_file openssl slurp);
 use ModSSL::Wire;
@@ -163,14 +163,16 @@ SKIP: {
     is($status, 200, 'HTTP/2');
     my ($at) = grep { $names[$_] eq 'SSL_JA4' } 0 .. $#names;
     like($head->{"x-$at"}, qr/^t13d\d{4}h2_/, '... SSL_JA4');
-    my ($line) = $h->accesslog('hello') =~ /^(\|t13d\d{4}h2_.*)$/m;
+    my $line;    # written when the answer has been sent
+    wait_for(10, sub { ($line) = $h->accesslog('hello') =~ /^(\|t13d\d{4}h2_.*)$/m });
     like($line // '', qr{^\|t13d\d{4}h2_\w{12}_\w{12}\|[0-9a-f]{32}\|026832[0-9a-f]*\|h2\|/lookup/index\.html$}, '... in a log');
 }
 # --- a hostile ALPN stays hex ---
 {
     my $sock = connect_to('b.test', version => '1.2', alpn => ["\"\n\e[31m", 'http/1.1']);
     http_get($sock, '/hostile', 'b.test', close => 1);
-    my ($line) = $h->accesslog('hello') =~ m{^(.*/hostile)$}m;
+    my $line;
+    wait_for(10, sub { ($line) = $h->accesslog('hello') =~ m{^(.*/hostile)$}m });
     like($line // '', qr{^\|t12d\d{4}2d_\w{12}_\w{12}\|[0-9a-f]{32}\|07220a1b5b33316d08687474702f312e31\|http/1\.1\|/hostile$}, 'ALPN of control characters');
 }
 ok($h->graceful && $h->alive, 'a graceful restart');
