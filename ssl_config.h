@@ -108,7 +108,7 @@ enum { SSL_STAPLING_OFF, SSL_STAPLING_ON, SSL_STAPLING_IF_CACHE };
 /** SSLUseStapling and SSLStapling... */
 typedef struct ssl_stapling_config {
     int enable;
-    const char *force_url;
+    const char *force_url, *proxy_url;
     int time_skew, max_age, timeout;    /**< seconds */
     int cache_timeout, error_timeout;   /**< seconds; cache_timeout -1: not configured */
     int return_errors, fake_try_later;

@@ -957,6 +957,8 @@ const command_rec ssl_directives[] = {
                  "answer tryLater when a responder fails (on, off)"),
     AP_INIT_TAKE1("SSLStaplingForceURL", set_string, SERVER(stapling.force_url), HOST,
                   "URL of the responder, whatever the certificate names"),
+    AP_INIT_TAKE1("SSLStaplingProxyURL", set_url, SERVER(stapling.proxy_url), HOST,
+                  "HTTP proxy by which OCSP responders are asked for answers to staple"),
     AP_INIT_TAKE1("SSLStaplingMustStaple", set_word, SERVER(stapling.must_staple, .words = must_staple_words), HOST,
                   "what a certificate that demands stapling means while there is no answer: warn, refuse"),
 

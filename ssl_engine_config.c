@@ -99,6 +99,7 @@ static const field server_fields[] = {
     SERVER_ONLY(ocsp.timeout, FIELD_INT, 10),
     SERVER_ONLY(stapling.enable, FIELD_INT, SSL_STAPLING_OFF),
     SERVER_ONLY(stapling.force_url, FIELD_STRING, 0),
+    SERVER_ONLY(stapling.proxy_url, FIELD_STRING, 0),
     SERVER_ONLY(stapling.time_skew, FIELD_INT, 300),
     SERVER_ONLY(stapling.max_age, FIELD_INT, -1),
     SERVER_ONLY(stapling.timeout, FIELD_INT, 10),

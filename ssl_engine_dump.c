@@ -346,6 +346,7 @@ static void report_stapling(ssl_report *group, const ssl_server_config *cfg)
     group = ssl_report_group(group, "Stapling");
     ssl_report_flag(group, "enabled", cfg->stapling.enable);
     ssl_report_text(group, "responder", cfg->stapling.force_url);
+    ssl_report_text(group, "proxy", cfg->stapling.proxy_url);
     if (!cfg->stapling.enable && cfg->policy && !ssl_global()->stapling_cache) {
         ssl_report_text(group, "note", "the built-in policies staple only where there is an SSLStaplingCache");
     }

@@ -269,7 +269,8 @@ static int ask_cache(const ssl_stapling *stapling, const ssl_staple_cert *cert, 
 static int ask_responder(fetcher *f, const ssl_staple_cert *cert, apr_pool_t *p)
 {
     int timeout = settings_of(cert)->timeout;
-    const ssl_ocsp_exchange how = { .url = cert->responder, .timeout = seconds(timeout > 0 ? timeout : 1),
+    const ssl_ocsp_exchange how = { .url = cert->responder, .proxy = settings_of(cert)->proxy_url,
+                                    .timeout = seconds(timeout > 0 ? timeout : 1),
                                     .max_len = SSL_STAPLE_MAX_ANSWER, .stop = &f->stop };
     const ssl_ocsp_query *query = ssl_ocsp_query_make(p, cert->cert, cert->issuer, 0);
     const char *problem = "out of memory";

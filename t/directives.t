@@ -160,7 +160,8 @@ my @ARGUMENTS = (
     [SSLStaplingResponseTimeSkew     => $SECONDS],
     [SSLStaplingReturnResponderErrors => $FLAG],
     [SSLStaplingStandardCacheTimeout => [['0', '3600'], ['', '-1', '1 2']]],
-    is_stock() ? () : ([SSLStaplingMustStaple => [['warn', 'refuse', 'REFUSE'], ['', 'on', 'warn refuse']]], [SSLStaplingStore => [['@root@/run/answers'], ['', 'a b']]]),
+    is_stock() ? () : ([SSLStaplingMustStaple => [['warn', 'refuse', 'REFUSE'], ['', 'on', 'warn refuse']]], [SSLStaplingStore => [['@root@/run/answers'], ['', 'a b']]],
+                        [SSLStaplingProxyURL => [['http://127.0.0.1:8080/'], ['', 'http://127.0.0.1/ x']]]),
     [SSLStrictSNIVHostCheck    => $FLAG],
     [SSLUserName               => [['SSL_CLIENT_S_DN_CN', 'anything'], ['', 'a b']]],
     [SSLUseStapling            => $FLAG],
@@ -205,7 +206,7 @@ my @PLACES = (
         (map { "$_ \@pki\@/ca-dir" } qw(SSLCADNRequestPath SSLCARevocationPath)),
         'SSLCARevocationCheck leaf', 'SSLProtocol TLSv1.2', 'SSLOpenSSLConfCmd Curves P-256', 'SSLSRPUnknownUserSeed x',
         'SSLCompression off', 'SSLOCSPEnable on', 'SSLOCSPDefaultResponder http://127.0.0.1/', 'SSLOCSPProxyURL http://127.0.0.1/',
-        'SSLStaplingForceURL http://127.0.0.1/', (is_stock() ? () : 'SSLStaplingMustStaple warn'), 'SSLCipherSuite TLSv1.3 TLS_AES_128_GCM_SHA256',
+        'SSLStaplingForceURL http://127.0.0.1/', (is_stock() ? () : ('SSLStaplingMustStaple warn', 'SSLStaplingProxyURL http://127.0.0.1/')), 'SSLCipherSuite TLSv1.3 TLS_AES_128_GCM_SHA256',
         (map { "$_ on" } qw(SSLEngine SSLHonorCipherOrder SSLInsecureRenegotiation SSLOCSPNoVerify SSLOCSPOverrideResponder
             SSLOCSPUseRequestNonce SSLSessionTickets SSLStaplingFakeTryLater SSLStaplingReturnResponderErrors
             SSLStrictSNIVHostCheck SSLUseStapling)),
