@@ -110,6 +110,10 @@ ssl_ctx_extras *ssl_ctx_extras_make(SSL_CTX *ctx);
  * a function's or a literal's. */
 apr_hash_t *ssl_kept_hash(const char *name);
 
+/** The record NAME of KIND, for the life of the process: SIZE bytes, 0 at first.  What it
+ * says of its own layout is to be looked at: who made it may have been of another version. */
+void *ssl_kept_record(const char *kind, const char *name, apr_size_t size);
+
 /** Frees what earlier generations left behind and this one, which lives in P,
  * does not use; and when the process ends, all. */
 void ssl_ctx_sweep(apr_pool_t *p);

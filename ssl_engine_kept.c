@@ -28,6 +28,19 @@ apr_hash_t *ssl_kept_hash(const char *name)
     return data;
 }
 
+void *ssl_kept_record(const char *kind, const char *name, apr_size_t size)
+{
+    apr_hash_t *all = ssl_kept_hash(kind);
+    apr_pool_t *process = apr_hash_pool_get(all);
+    void *record = apr_hash_get(all, name, APR_HASH_KEY_STRING);
+
+    if (!record) {
+        record = apr_pcalloc(process, size);
+        apr_hash_set(all, apr_pstrdup(process, name), APR_HASH_KEY_STRING, record);
+    }
+    return record;
+}
+
 ssl_kept *ssl_kept_find(const char *kind, const char *signature)
 {
     return apr_hash_get(ssl_kept_hash(kind), signature, APR_HASH_KEY_STRING);

@@ -33,15 +33,7 @@ typedef struct kept_counters {
 
 static kept_counters *find_kept(void)
 {
-    apr_hash_t *all = ssl_kept_hash(KEPT_COUNTERS);
-    apr_pool_t *process = apr_hash_pool_get(all);
-    kept_counters *kept = apr_hash_get(all, KEPT_COUNTERS, APR_HASH_KEY_STRING);
-
-    if (!kept) {
-        kept = apr_pcalloc(process, sizeof(*kept));
-        apr_hash_set(all, apr_pstrdup(process, KEPT_COUNTERS), APR_HASH_KEY_STRING, kept);
-    }
-    return kept;
+    return ssl_kept_record(KEPT_COUNTERS, KEPT_COUNTERS, sizeof(kept_counters));
 }
 
 void ssl_metrics_init(server_rec *s)

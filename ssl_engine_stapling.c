@@ -264,16 +264,7 @@ static void add_ctx_certs(collection *all, server_rec *s)
 
 static kept_table *find_kept(void)
 {
-    apr_hash_t *all = ssl_kept_hash(KEPT_TABLE);
-    kept_table *kept = apr_hash_get(all, KEPT_TABLE, APR_HASH_KEY_STRING);
-
-    if (!kept) {
-        apr_pool_t *process = apr_hash_pool_get(all);
-
-        kept = apr_pcalloc(process, sizeof(*kept));
-        apr_hash_set(all, apr_pstrdup(process, KEPT_TABLE), APR_HASH_KEY_STRING, kept);
-    }
-    return kept;
+    return ssl_kept_record(KEPT_TABLE, KEPT_TABLE, sizeof(kept_table));
 }
 
 static unsigned char *keys_of(const ssl_stapling *stapling)

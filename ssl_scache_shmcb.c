@@ -147,15 +147,7 @@ static void unmap(kept_block *kept)
 
 static kept_block *find_kept(const char *name)
 {
-    apr_hash_t *all = ssl_kept_hash(KEPT_BLOCKS);
-    apr_pool_t *process = apr_hash_pool_get(all);
-    kept_block *kept = apr_hash_get(all, name, APR_HASH_KEY_STRING);
-
-    if (!kept) {
-        kept = apr_pcalloc(process, sizeof(*kept));
-        apr_hash_set(all, apr_pstrdup(process, name), APR_HASH_KEY_STRING, kept);
-    }
-    return kept;
+    return ssl_kept_record(KEPT_BLOCKS, name, sizeof(kept_block));
 }
 
 static void move_one(void *context, const unsigned char *id, uint32_t id_len, apr_time_t expiry,

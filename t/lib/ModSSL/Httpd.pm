@@ -54,6 +54,7 @@ with cgi/env (prints NAME=VALUE lines) and cgi/echo (prints the request body).
   errorlog accesslog    text so far          log_mark    what errorlog gives from now on starts here
   errorlog_like(qr//, wait => seconds)       waits (default 5) for a match since the mark; returns the match
   pid pids rss alive    main process; all processes of the server; their resident kB; main process lives
+  cpu_ticks        CPU time of all processes so far, in clock ticks
 
 =head1 FUNCTIONS
 
@@ -365,6 +366,18 @@ sub run {
     my $status = $?;
     delete $self->{input_pipe};
     return ($status & 127 ? 128 + ($status & 127) : $status >> 8, slurp($out));
+}
+
+# CPU time of all processes, in clock ticks
+sub cpu_ticks {
+    my ($self) = @_;
+    my $sum = 0;
+    for my $pid ($self->pids) {
+        open my $fh, '<', "/proc/$pid/stat" or next;
+        my @f = split ' ', (<$fh> =~ /\) (.*)/)[0];
+        $sum += $f[11] + $f[12];
+    }
+    return $sum;
 }
 
 sub configtest { my ($self) = @_; return $self->run('-t') }
