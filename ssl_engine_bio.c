@@ -109,6 +109,7 @@ static void close_block(ssl_transport *t)
             t->c->bucket_alloc);
 
         APR_BRIGADE_INSERT_TAIL(t->to_send, e);
+        t->flushing = 0;
         t->block = NULL;
     }
 }
@@ -148,6 +149,7 @@ void ssl_transport_append(ssl_transport *t, apr_bucket *e)
 {
     close_block(t);
     APR_BRIGADE_INSERT_TAIL(t->to_send, e);
+    t->flushing = APR_BUCKET_IS_FLUSH(e) || (t->flushing && APR_BUCKET_IS_METADATA(e));
 }
 
 void ssl_transport_discard(ssl_transport *t)
@@ -170,7 +172,9 @@ apr_status_t ssl_transport_send(ssl_transport *t, int flush)
     if (flush) {
         APR_BRIGADE_INSERT_TAIL(t->to_send, apr_bucket_flush_create(t->c->bucket_alloc));
     }
-    t->unflushed = !flush;
+    t->unflushed = !flush && !t->flushing;
+    t->peers_turn = !t->unflushed;
+    t->flushing = 0;
     rv = ap_pass_brigade(t->out->next, t->to_send);
     apr_brigade_cleanup(t->to_send);
     if (rv == APR_SUCCESS && t->c->aborted) {
@@ -224,21 +228,95 @@ static void drop_empty(apr_bucket_brigade *bb)
     }
 }
 
+/* On a connection to a backend nobody reads what mod_logio counts. */
+static int counts_only(const ap_filter_t *f)
+{
+    return strcmp(f->frec->name, "log_input_output") == 0;
+}
+
+/* httpd's own filter reads 8000 bytes at a time.  On a connection to a backend it is
+ * left out, from the first byte on, unless another filter wants to see them. */
+static apr_socket_t *direct_socket(ssl_transport *t)
+{
+    ap_filter_t *f = t->in->next;
+
+    if (!t->below) {
+        t->below = f;
+        while (f && counts_only(f)) {
+            f = f->next;
+        }
+        t->direct = t->c->outgoing && f && f->frec == ap_core_input_filter_handle ? ap_get_conn_socket(t->c) : NULL;
+    }
+    if (t->direct && t->in->next != t->below) {
+        t->direct = NULL; /* from now on; nothing lies in httpd's filter */
+    }
+    return t->direct;
+}
+
+/* As the core's filter has it: the socket's timeout, or none. */
+static apr_status_t receive(apr_socket_t *socket, apr_read_type_e mode, char *block, apr_size_t *len)
+{
+    apr_interval_time_t timeout = 0;
+    apr_status_t rv;
+
+    if (mode == APR_NONBLOCK_READ) {
+        apr_socket_timeout_get(socket, &timeout);
+        apr_socket_timeout_set(socket, 0);
+    }
+    rv = apr_socket_recv(socket, block, len);
+    if (mode == APR_NONBLOCK_READ) {
+        apr_socket_timeout_set(socket, timeout);
+    }
+    return rv == APR_SUCCESS && *len == 0 ? APR_EOF : rv;
+}
+
+static apr_status_t read_socket(ssl_transport *t, apr_socket_t *socket, apr_bucket_brigade *bb, apr_read_type_e mode)
+{
+    apr_size_t len = SSL_LARGE_BLOCK;
+    apr_status_t rv = APR_SUCCESS;
+    char *block;
+
+    if (mode == APR_BLOCK_READ && t->peers_turn) { /* a read now would come too early for the answer */
+        rv = apr_wait_for_io_or_timeout(NULL, socket, 1);
+    }
+    block = ssl_block_take(SSL_BLOCK_LARGE);
+    if (rv == APR_SUCCESS) {
+        rv = receive(socket, mode, block, &len);
+    }
+    if (rv != APR_SUCCESS) {
+        ssl_block_give_large(block);
+        return rv;
+    }
+    APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_heap_create(block, len, ssl_block_give_large, t->c->bucket_alloc));
+    return APR_SUCCESS;
+}
+
 /* httpd's own filter keeps what comes with it; it would read the socket again
  * to give more than it has, so no more than WANT is asked for. */
+static apr_status_t read_filter(ssl_transport *t, apr_bucket_brigade *bb, apr_read_type_e mode, apr_size_t want)
+{
+    apr_status_t rv = ap_get_brigade(t->in->next, bb, AP_MODE_READBYTES, mode, (apr_off_t)want);
+
+    drop_empty(bb);
+    if (rv == APR_SUCCESS && APR_BRIGADE_EMPTY(bb)) {
+        rv = mode == APR_NONBLOCK_READ ? APR_EAGAIN : APR_EOF;
+    }
+    return rv;
+}
+
 static apr_status_t get_bytes(ssl_transport *t, apr_read_type_e mode, apr_size_t want)
 {
     apr_bucket_brigade *bb = t->received;
     int had_some = !APR_BRIGADE_EMPTY(bb);
+    apr_socket_t *socket = direct_socket(t);
     apr_status_t rv;
 
     if (had_some) {
         bb = apr_brigade_create(t->c->pool, t->c->bucket_alloc);
     }
-    rv = ap_get_brigade(t->in->next, bb, AP_MODE_READBYTES, mode, (apr_off_t)want);
-    drop_empty(bb);
-    if (rv == APR_SUCCESS && APR_BRIGADE_EMPTY(bb)) {
-        rv = mode == APR_NONBLOCK_READ ? APR_EAGAIN : APR_EOF;
+    rv = socket ? read_socket(t, socket, bb, mode) : read_filter(t, bb, mode, want);
+    if (rv == APR_SUCCESS) {
+        t->peers_turn = 0;
     }
     if (had_some) {
         APR_BRIGADE_CONCAT(t->received, bb);

@@ -138,7 +138,7 @@ static apr_status_t need_bytes(io_ctx *io, apr_read_type_e block, apr_size_t siz
 /* How much to decrypt when the caller wants READBYTES. */
 static apr_size_t chunk_for(apr_off_t readbytes)
 {
-    return readbytes <= 0 || readbytes >= RECORD ? RECORD : readbytes < LINE_CHUNK ? LINE_CHUNK : (apr_size_t)readbytes;
+    return readbytes <= 0 || readbytes > LINE_CHUNK ? RECORD : LINE_CHUNK;
 }
 
 static apr_status_t take_bytes(io_ctx *io, apr_bucket_brigade *bb, apr_read_type_e block, apr_off_t readbytes)
@@ -535,6 +535,12 @@ static int may_gather(const ssl_conn *conn)
     return f != NULL;
 }
 
+/* Records wait for others where the source is known to flush before it waits: mod_proxy_http, not its tunnels. */
+static int may_batch(const ssl_conn *conn, apr_status_t rv)
+{
+    return rv == APR_SUCCESS && ssl_reuse_is_http_client(conn->c) && may_gather(conn);
+}
+
 static apr_status_t filter_out(ap_filter_t *f, apr_bucket_brigade *bb)
 {
     io_ctx *io = f->ctx;
@@ -559,7 +565,7 @@ static apr_status_t filter_out(ap_filter_t *f, apr_bucket_brigade *bb)
     if (io->gathered && rv == APR_SUCCESS && !may_gather(conn)) {
         rv = encrypt_gathered(io);
     }
-    if (!APR_BRIGADE_EMPTY(conn->transport->to_send) || conn->transport->block) {
+    if (!APR_BRIGADE_EMPTY(conn->transport->to_send) || (conn->transport->block && !may_batch(conn, rv))) {
         apr_status_t sent = ssl_transport_send(conn->transport, 0);
         rv = rv == APR_SUCCESS ? sent : rv;
     }

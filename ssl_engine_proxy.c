@@ -218,6 +218,7 @@ void ssl_proxy_register(apr_pool_t *p)
 {
     (void)p;
     APR_OPTIONAL_HOOK(proxy, section_post_config, section_post_config, NULL, NULL, APR_HOOK_MIDDLE);
+    APR_OPTIONAL_HOOK(proxy, fixups, ssl_reuse_note_backend, NULL, NULL, APR_HOOK_MIDDLE);
     APR_OPTIONAL_HOOK(proxy, request_status, ssl_reuse_forget, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(ssl_reuse_note, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_post_config(sections_are_made, NULL, NULL, APR_HOOK_REALLY_LAST);

@@ -15,10 +15,35 @@
 /* What this thread hands to mod_proxy: valid until that has answered, and only looked at before. */
 static _Thread_local request_rec *served;
 
+/* Whose response mod_proxy_http makes in this thread: only compared, for it may be gone. */
+static _Thread_local const conn_rec *http_client;
+
 int ssl_reuse_note(request_rec *r)
 {
     served = r->proxyreq != PROXYREQ_NONE ? r : NULL;
+    http_client = NULL;
     return DECLINED;
+}
+
+/* A balancer tells by its variable whom it has chosen. */
+static const char *backend_url(const request_rec *r)
+{
+    const char *url = r->filename && strncmp(r->filename, "proxy:", 6) == 0 ? r->filename + 6 : NULL;
+
+    return url && strncmp(url, "balancer:", 9) == 0 ? apr_table_get(r->subprocess_env, "BALANCER_WORKER_NAME") : url;
+}
+
+int ssl_reuse_note_backend(request_rec *r)
+{
+    const char *url = backend_url(r);
+
+    http_client = url && (strncmp(url, "http:", 5) == 0 || strncmp(url, "https:", 6) == 0) ? r->connection : NULL;
+    return OK;
+}
+
+int ssl_reuse_is_http_client(const conn_rec *c)
+{
+    return c == http_client;
 }
 
 int ssl_reuse_forget(int *status, request_rec *r)
@@ -26,6 +51,7 @@ int ssl_reuse_forget(int *status, request_rec *r)
     (void)status;
     (void)r;
     served = NULL;
+    http_client = NULL;
     return DECLINED;
 }
 

@@ -27,6 +27,10 @@ struct ssl_transport {
     apr_size_t batch;              /**< bytes that are gathered before they leave unasked */
     apr_read_type_e mode;          /**< whether reads may block */
     int unflushed;                 /**< passed down without a flush: some may lie in httpd's own filter */
+    int flushing;                  /**< the end of to_send is a FLUSH bucket, and metadata at most behind it */
+    int peers_turn;                /**< all was flushed, and nothing read since */
+    apr_socket_t *direct;          /**< read without httpd's own filter; NULL: through it */
+    ap_filter_t *below;            /**< what was next to `in` when that was decided; NULL: it was not yet */
     int answer_expected;           /**< the peer waits for what is gathered: send it before reading */
     apr_time_t flight_sent;        /**< when the first bytes were flushed; 0: not yet */
     apr_interval_time_t round_trip; /**< from then until the peer answered; 0: not yet */

@@ -128,6 +128,12 @@ int ssl_reuse_note(request_rec *r);
 /** Hook request_status of mod_proxy: it is done with R. DECLINED. */
 int ssl_reuse_forget(int *status, request_rec *r);
 
+/** Hook fixups of mod_proxy: R is about to be sent to the backend that was chosen. OK. */
+int ssl_reuse_note_backend(request_rec *r);
+
+/** Whether what this thread sends to C comes from mod_proxy_http, which flushes whenever its backend has nothing yet. */
+int ssl_reuse_is_http_client(const conn_rec *c);
+
 /** The settings of the request that was noted. False: there is none, or DIR_CONF (NULL: any) is not its. */
 int ssl_reuse_wanted(const ap_conf_vector_t *dir_conf, ssl_proxy_config *settings);
 
