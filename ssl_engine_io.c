@@ -84,10 +84,13 @@ static apr_status_t fill(io_ctx *io, apr_read_type_e block, apr_size_t size)
     if (conn->plain_http) {
         return fill_unencrypted(io);
     }
+    if (block == APR_NONBLOCK_READ && !SSL_has_pending(conn->ssl) && ssl_transport_is_silent(conn->transport)) {
+        return APR_EAGAIN; /* as SSL_read() would find out at more length */
+    }
     give = size > SSL_SMALL_BLOCK ? ssl_block_give_record : ssl_block_give_small;
     buffer = ssl_block_take(size > SSL_SMALL_BLOCK ? SSL_BLOCK_RECORD : SSL_BLOCK_SMALL);
     do {
-        ERR_clear_error();
+        ssl_log_forget_errors();
         n = SSL_read(conn->ssl, buffer, (int)size);
         rv = n > 0 ? APR_SUCCESS : ssl_conn_result(conn, n, "reading");
     } while (APR_STATUS_IS_EAGAIN(rv) && block == APR_BLOCK_READ);
@@ -161,26 +164,44 @@ static apr_status_t take_bytes(io_ctx *io, apr_bucket_brigade *bb, apr_read_type
     return APR_SUCCESS;
 }
 
+/* What is only looked at stays in one piece: mod_proxy looks at a byte after each header field. */
 static apr_status_t peek_bytes(io_ctx *io, apr_bucket_brigade *bb, apr_read_type_e block, apr_off_t readbytes)
 {
     apr_status_t rv = need_bytes(io, block, chunk_for(readbytes));
-    apr_bucket *e, *after, *copy;
+    apr_bucket *e, *copy;
 
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    rv = apr_brigade_partition(io->plain, readbytes, &after);
-    if (rv != APR_SUCCESS && rv != APR_INCOMPLETE) {
-        return rv;
-    }
-    for (e = APR_BRIGADE_FIRST(io->plain); e != after; e = APR_BUCKET_NEXT(e)) {
+    for (e = APR_BRIGADE_FIRST(io->plain); e != APR_BRIGADE_SENTINEL(io->plain) && readbytes > 0 && rv == APR_SUCCESS;
+         e = APR_BUCKET_NEXT(e)) {
         rv = apr_bucket_copy(e, &copy);
-        if (rv != APR_SUCCESS) {
-            return rv;
+        if (rv == APR_SUCCESS) {
+            copy->length = (apr_off_t)copy->length > readbytes ? (apr_size_t)readbytes : copy->length;
+            readbytes -= (apr_off_t)copy->length;
+            APR_BRIGADE_INSERT_TAIL(bb, copy);
         }
-        APR_BRIGADE_INSERT_TAIL(bb, copy);
     }
-    return APR_SUCCESS;
+    return rv;
+}
+
+/* Most lines lie whole in what was decrypted.  They are lent to the caller until its next call, as transient buckets are. */
+static int lend_line(io_ctx *io, apr_bucket_brigade *bb)
+{
+    const char *data, *end;
+    apr_size_t len;
+    apr_bucket *e;
+
+    if (!APR_BRIGADE_EMPTY(bb) || !has_bytes(io) || !APR_BUCKET_IS_HEAP(e = APR_BRIGADE_FIRST(io->plain)) ||
+        apr_bucket_read(e, &data, &len, APR_NONBLOCK_READ) != APR_SUCCESS) {
+        return 0;
+    }
+    end = memchr(data, '\n', len < HUGE_STRING_LEN ? len : HUGE_STRING_LEN);
+    if (!end) {
+        return 0;
+    }
+    len = (apr_size_t)(end + 1 - data);
+    APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_transient_create(data, len, bb->bucket_alloc));
+    e->start += (apr_off_t)len;
+    e->length -= len;
+    return 1;
 }
 
 static int ends_with_newline(apr_bucket_brigade *bb)
@@ -198,8 +219,11 @@ static int ends_with_newline(apr_bucket_brigade *bb)
 static apr_status_t take_line(io_ctx *io, apr_bucket_brigade *bb, apr_read_type_e block)
 {
     apr_off_t length = 0;
-    apr_status_t rv = APR_SUCCESS;
+    apr_status_t rv = APR_BRIGADE_EMPTY(bb) ? need_bytes(io, block, LINE_CHUNK) : APR_SUCCESS;
 
+    if (rv != APR_SUCCESS || lend_line(io, bb)) {
+        return rv;
+    }
     while (!ends_with_newline(bb) && length < HUGE_STRING_LEN) {
         rv = need_bytes(io, block, LINE_CHUNK);
         if (rv == APR_SUCCESS) {
@@ -337,7 +361,7 @@ static apr_status_t encrypt(io_ctx *io, const char *data, apr_size_t len)
     while (len > 0 && (rv == APR_SUCCESS || APR_STATUS_IS_EAGAIN(rv))) {
         apr_size_t portion = next_portion(io, len);
 
-        ERR_clear_error();
+        ssl_log_forget_errors();
         ok = SSL_write_ex(conn->ssl, data, portion, &done);
         rv = ok ? APR_SUCCESS : ssl_conn_result(conn, ok, "writing");
         if (ok) {

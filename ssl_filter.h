@@ -34,6 +34,7 @@ struct ssl_transport {
     int answer_expected;           /**< the peer waits for what is gathered: send it before reading */
     apr_time_t flight_sent;        /**< when the first bytes were flushed; 0: not yet */
     apr_interval_time_t round_trip; /**< from then until the peer answered; 0: not yet */
+    int looked;                    /**< in_status is what the next read will find, too */
     apr_status_t in_status, out_status; /**< of the last read and of the first failed write */
 };
 
@@ -74,6 +75,10 @@ apr_status_t ssl_transport_recognise(ssl_transport *t, ssl_first_bytes *what);
 
 /** Gets more from the network into t->received, at most WANT bytes, as T->mode says. */
 apr_status_t ssl_transport_fetch(ssl_transport *t, apr_size_t want);
+
+/** Without waiting (T->mode is APR_NONBLOCK_READ): whether the peer has sent nothing that was not yet read.
+ * False as well when reading fails, which the next read then reports. */
+int ssl_transport_is_silent(ssl_transport *t);
 
 /** Hands what is gathered down to the network; with FLUSH it leaves at once. */
 apr_status_t ssl_transport_send(ssl_transport *t, int flush);

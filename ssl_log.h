@@ -15,6 +15,15 @@ void ssl_log_queue_conn(const char *file, int line, int module_index, int level,
 /** Why the last OpenSSL call of this thread failed, in words (not yet removed from the queue). */
 const char *ssl_log_reason(apr_pool_t *p);
 
+/** Empties OpenSSL's error queue of this thread, as SSL_get_error(3) wants it before each call of libssl.
+ * ERR_clear_error(3) wipes all places of the queue, also of an empty one. */
+static inline void ssl_log_forget_errors(void)
+{
+    if (ERR_peek_error()) {
+        ERR_clear_error();
+    }
+}
+
 /** To be called with the ClientHello (SSL_CTX_set_client_hello_cb(3)): remembers
  * in CONN the versions that it offers, all else being kept by OpenSSL. */
 void ssl_explain_note_hello(ssl_conn *conn, SSL *ssl);
