@@ -122,6 +122,25 @@ void ssl_ctx_sweep(apr_pool_t *p);
  * read of it.  NULL: errno says why. */
 BIO *ssl_certs_open(const char *path);
 
+/** A block of PEM. */
+typedef struct ssl_pem_block {
+    char *name, *header;    /**< "RSA PRIVATE KEY"; "" or what says how it is encrypted */
+    unsigned char *content; /**< DER, encrypted or not */
+    long len;
+} ssl_pem_block;
+
+/** Reads the next one of BIO; end it with ..._clear(), which wipes it.  False: OpenSSL's queue says why, with
+ * PEM_R_NO_START_LINE that there are no more. */
+int ssl_certs_read_block(BIO *bio, ssl_pem_block *block);
+void ssl_certs_clear_block(ssl_pem_block *block);
+
+/** Whether BLOCK is a private key, in whatever form. */
+int ssl_certs_is_key(const ssl_pem_block *block);
+
+/** The block of the NUMBER-th private key (from 1) in the PEM file PATH, as it stands there, and nothing else: to be
+ * read once.  NULL: it has none. */
+BIO *ssl_certs_open_key(const char *path, int number);
+
 /** Loads the certificates, keys and chains of B's host into b->pairs, which
  * is made in b->p.  What was read before and has not changed is not read again.
  * To be done before there is an SSL_CTX, which takes note of what providers can

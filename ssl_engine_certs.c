@@ -118,6 +118,40 @@ BIO *ssl_certs_open(const char *path)
     return bio;
 }
 
+int ssl_certs_read_block(BIO *bio, ssl_pem_block *block)
+{
+    return PEM_read_bio_ex(bio, &block->name, &block->header, &block->content, &block->len,
+                           PEM_FLAG_SECURE | PEM_FLAG_EAY_COMPATIBLE);
+}
+
+void ssl_certs_clear_block(ssl_pem_block *block)
+{
+    OPENSSL_secure_free(block->name);
+    OPENSSL_secure_free(block->header);
+    OPENSSL_secure_clear_free(block->content, (size_t)block->len);
+}
+
+int ssl_certs_is_key(const ssl_pem_block *block)
+{
+    return strstr(block->name, PEM_STRING_PKCS8INF) != NULL; /* "ENCRYPTED PRIVATE KEY" and "RSA PRIVATE KEY", too */
+}
+
+BIO *ssl_certs_open_key(const char *path, int number)
+{
+    BIO *file = ssl_certs_open(path), *key = NULL;
+    ssl_pem_block block;
+
+    while (file && !key && ssl_certs_read_block(file, &block)) {
+        if (ssl_certs_is_key(&block) && --number == 0) {
+            key = BIO_new(BIO_s_mem());
+            PEM_write_bio(key, block.name, block.header, block.content, block.len);
+        }
+        ssl_certs_clear_block(&block);
+    }
+    BIO_free(file);
+    return key;
+}
+
 /* NUMBER is that of the message about what the file was to bring. */
 static BIO *open_file(ssl_ctx_build *b, const char *number, const char *path)
 {

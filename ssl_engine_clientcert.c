@@ -19,15 +19,29 @@
 
 #define LONGEST_CHAIN 10
 
+/** A private key, and where it was found. */
+typedef struct found_key {
+    EVP_PKEY *key;    /* NULL when taken */
+    const char *from; /* the directive */
+    const char *path; /* or URI */
+    int number;       /* among the keys of the file, from 1; 0: from a token */
+} found_key;
+
 /** What the files hold. */
 typedef struct heap {
     ssl_ctx_build *b;
-    STACK_OF(X509) *certs;      /* each once */
-    apr_array_header_t *keys;   /* EVP_PKEY *; NULL when taken */
-    const char *from;           /* the directive and what it names, for messages */
-    int n_keys;
+    STACK_OF(X509) *certs;    /* each once */
+    apr_array_header_t *keys; /* found_key */
+    const char *from;         /* the directive and what it names, for messages */
     int n_file, n_path; /* certificates of ...File; of this and ...Path: the others are ...ChainFile's */
 } heap;
+
+/** A file that is being read. */
+typedef struct pem_file {
+    const char *path;
+    int may_have_keys;
+    int blocks, certs, keys; /* so far */
+} pem_file;
 
 static apr_status_t fail(heap *h, const char *number, const char *path, const char *what)
 {
@@ -70,84 +84,114 @@ static void add_cert(heap *h, X509 *cert)
     sk_X509_push(h->certs, cert);
 }
 
-static void add_key(heap *h, EVP_PKEY *key)
+static void add_key(heap *h, EVP_PKEY *key, const char *path, int number)
 {
-    APR_ARRAY_PUSH(h->keys, EVP_PKEY *) = key;
-    h->n_keys++;
+    found_key found = { key, h->from, path, number };
+
+    APR_ARRAY_PUSH(h->keys, found_key) = found;
 }
 
-/* The pass phrase dialog opens the first key of a file. */
-static apr_status_t add_encrypted_key(heap *h, const char *path, int first)
+static apr_status_t add_cert_block(heap *h, pem_file *file, const ssl_pem_block *block)
 {
-    EVP_PKEY *key;
+    const unsigned char *der = block->content;
+    X509 *cert = d2i_X509(NULL, &der, block->len);
 
-    if (!first) {
-        return fail(h, APLOGNO(02252), path, "an encrypted key stands behind another key: put each encrypted key "
-                    "into a file of its own, with its certificate (SSLProxyMachineCertificatePath reads several "
-                    "files)");
+    file->certs++;
+    if (!cert) {
+        return fail(h, APLOGNO(02252), file->path,
+                    apr_psprintf(h->b->p, "certificate %d in it cannot be read", file->certs));
     }
-    key = ssl_pphrase_load_key(h->b, path);
-    if (!key) {
-        return APR_EGENERAL;
-    }
-    add_key(h, key);
+    add_cert(h, cert);
     return APR_SUCCESS;
 }
 
-/* KEYS: how many were in this file before. */
-static apr_status_t add_block(heap *h, const char *path, const char *name, const char *header,
-                              const unsigned char *der, long len, int keys)
+static int is_encrypted(const ssl_pem_block *block)
 {
-    const unsigned char *at = der;
+    return strcmp(block->name, PEM_STRING_PKCS8) == 0 || strstr(block->header, "ENCRYPTED") != NULL;
+}
 
-    if (strcmp(name, PEM_STRING_X509) == 0 || strcmp(name, PEM_STRING_X509_OLD) == 0) {
-        X509 *cert = d2i_X509(NULL, &at, len);
+/* NULL: logged why not. */
+static EVP_PKEY *read_key(heap *h, const pem_file *file, const ssl_pem_block *block)
+{
+    const unsigned char *der = block->content;
+    EVP_PKEY *key;
 
-        add_cert(h, cert);
-        return cert ? APR_SUCCESS : fail(h, APLOGNO(02252), path, "a certificate in it cannot be read");
+    if (is_encrypted(block)) {
+        return ssl_pphrase_load_numbered_key(h->b, file->path, file->keys);
     }
-    if (strcmp(name, PEM_STRING_PKCS8) == 0 || (strstr(name, PEM_STRING_PKCS8INF) && strstr(header, "ENCRYPTED"))) {
-        return add_encrypted_key(h, path, keys == 0);
+    key = d2i_AutoPrivateKey(NULL, &der, block->len);
+    if (!key) {
+        fail(h, APLOGNO(02252), file->path,
+             apr_psprintf(h->b->p, "private key %d in it cannot be read", file->keys));
     }
-    if (strstr(name, PEM_STRING_PKCS8INF)) {
-        EVP_PKEY *key = d2i_AutoPrivateKey(NULL, &at, len);
+    return key;
+}
 
-        if (!key) {
-            return fail(h, APLOGNO(02252), path, "a private key in it cannot be read");
-        }
-        add_key(h, key);
+static apr_status_t add_key_block(heap *h, pem_file *file, const ssl_pem_block *block)
+{
+    EVP_PKEY *key;
+
+    file->keys++;
+    if (!file->may_have_keys) {
+        return fail(h, APLOGNO(02252), file->path, "a private key has no business here");
+    }
+    key = read_key(h, file, block);
+    if (key) {
+        add_key(h, key, file->path, file->keys);
+    }
+    return key ? APR_SUCCESS : APR_EGENERAL;
+}
+
+static apr_status_t add_block(heap *h, pem_file *file, const ssl_pem_block *block)
+{
+    file->blocks++;
+    if (strcmp(block->name, PEM_STRING_X509) == 0 || strcmp(block->name, PEM_STRING_X509_OLD) == 0) {
+        return add_cert_block(h, file, block);
+    }
+    if (ssl_certs_is_key(block)) {
+        return add_key_block(h, file, block);
     }
     return APR_SUCCESS; /* parameters, say */
 }
 
-static apr_status_t read_file(heap *h, const char *path, int *blocks)
+static apr_status_t read_blocks(heap *h, pem_file *file, BIO *bio)
 {
-    BIO *bio = ssl_certs_open(path);
-    int before = h->n_keys;
     apr_status_t rv = APR_SUCCESS;
-    char *name, *header;
-    unsigned char *der;
-    long len;
+    ssl_pem_block block;
 
-    if (!bio) {
-        const char *problem = ssl_path_problem(h->b->p, path, 0);
-
-        return skip(h, APLOGNO(02252), path, problem ? problem : strerror(errno));
-    }
     ERR_clear_error();
-    while (rv == APR_SUCCESS && PEM_read_bio(bio, &name, &header, &der, &len)) {
-        rv = add_block(h, path, name, header, der, len, h->n_keys - before);
-        OPENSSL_free(name);
-        OPENSSL_free(header);
-        OPENSSL_clear_free(der, (size_t)len);
-        ++*blocks;
+    while (rv == APR_SUCCESS && ssl_certs_read_block(bio, &block)) {
+        rv = add_block(h, file, &block);
+        ssl_certs_clear_block(&block);
     }
-    BIO_free(bio);
     if (rv == APR_SUCCESS && ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE) {
-        return fail(h, APLOGNO(02252), path, "it is damaged PEM");
+        return fail(h, APLOGNO(02252), file->path,
+                    apr_psprintf(h->b->p, "PEM block %d in it is damaged", file->blocks + 1));
     }
     ERR_clear_error();
     return rv;
+}
+
+static apr_status_t read_file(heap *h, pem_file *file)
+{
+    BIO *bio = ssl_certs_open(file->path);
+    apr_status_t rv;
+
+    if (!bio) {
+        const char *problem = ssl_path_problem(h->b->p, file->path, 0);
+
+        return skip(h, APLOGNO(02252), file->path, problem ? problem : strerror(errno));
+    }
+    rv = read_blocks(h, file, bio);
+    BIO_free(bio);
+    return rv;
+}
+
+static apr_status_t read_pairs(heap *h, const char *path)
+{
+    pem_file file = { .path = path, .may_have_keys = 1 };
+
+    return read_file(h, &file);
 }
 
 static apr_status_t read_token(heap *h, const char *uri)
@@ -156,7 +200,7 @@ static apr_status_t read_token(heap *h, const char *uri)
     EVP_PKEY *key = cert ? ssl_token_load_key(h->b, uri) : NULL;
 
     if (key) {
-        add_key(h, key);
+        add_key(h, key, uri, 0);
     }
     add_cert(h, cert);
     return key ? APR_SUCCESS : APR_EGENERAL;
@@ -173,10 +217,9 @@ static apr_status_t read_directory(heap *h, const char *path)
     }
     while (rv == APR_SUCCESS && apr_dir_read(&info, APR_FINFO_NAME, dir) == APR_SUCCESS) {
         const char *file = apr_pstrcat(h->b->p, path, "/", info.name, NULL);
-        int blocks = 0;
 
         if (!ap_is_directory(h->b->p, file)) {
-            rv = read_file(h, file, &blocks);
+            rv = read_pairs(h, file);
         }
     }
     apr_dir_close(dir);
@@ -186,12 +229,10 @@ static apr_status_t read_directory(heap *h, const char *path)
 static apr_status_t read_all(heap *h, const ssl_proxy_config *proxy)
 {
     apr_status_t rv = APR_SUCCESS;
-    int blocks = 0;
 
     h->from = "SSLProxyMachineCertificateFile";
     if (proxy->cert_file) {
-        rv = ssl_is_key_uri(proxy->cert_file) ? read_token(h, proxy->cert_file)
-                                              : read_file(h, proxy->cert_file, &blocks);
+        rv = (ssl_is_key_uri(proxy->cert_file) ? read_token : read_pairs)(h, proxy->cert_file);
     }
     h->n_file = sk_X509_num(h->certs);
     if (rv == APR_SUCCESS && proxy->cert_path) {
@@ -206,15 +247,13 @@ static apr_status_t read_all(heap *h, const ssl_proxy_config *proxy)
 static apr_status_t read_chain(heap *h, const char *path)
 {
     X509_STORE *store = SSL_CTX_get_cert_store(h->b->ctx);
-    int keys = h->n_keys, blocks = 0, first = sk_X509_num(h->certs), i;
+    pem_file file = { .path = path };
+    int first = sk_X509_num(h->certs), i;
     apr_status_t rv;
 
     h->from = "SSLProxyMachineCertificateChainFile";
-    rv = read_file(h, path, &blocks);
-    if (rv == APR_SUCCESS && h->n_keys > keys) {
-        return fail(h, APLOGNO(02252), path, "a private key has no business here");
-    }
-    if (rv == APR_SUCCESS && blocks == 0) {
+    rv = read_file(h, &file);
+    if (rv == APR_SUCCESS && file.blocks == 0) {
         return skip(h, APLOGNO(02252), path, "there is no certificate in it");
     }
     for (i = first; rv == APR_SUCCESS && i < sk_X509_num(h->certs); i++) {
@@ -230,13 +269,13 @@ static EVP_PKEY *take_key(heap *h, const X509 *cert)
     int i;
 
     for (i = 0; i < h->keys->nelts; i++) {
-        EVP_PKEY **key = &APR_ARRAY_IDX(h->keys, i, EVP_PKEY *);
+        found_key *found = &APR_ARRAY_IDX(h->keys, i, found_key);
 
-        if (*key && X509_check_private_key(cert, *key) == 1) {
-            EVP_PKEY *found = *key;
+        if (found->key && X509_check_private_key(cert, found->key) == 1) {
+            EVP_PKEY *key = found->key;
 
-            *key = NULL;
-            return found;
+            found->key = NULL;
+            return key;
         }
     }
     ERR_clear_error();
@@ -313,6 +352,15 @@ static void keep_ca(heap *h, ssl_material *out, int at)
     sk_X509_push(out->cas[file], cert);
 }
 
+static apr_status_t refuse_leftover_key(heap *h, const found_key *left)
+{
+    h->from = left->from;
+    return fail(h, APLOGNO(02326), left->path,
+                left->number ? apr_psprintf(h->b->p, "private key %d in it belongs to none of the certificates",
+                                            left->number)
+                             : "this private key does not belong to the certificate there");
+}
+
 static apr_status_t pair_up(heap *h, ssl_material *out, const char *shown)
 {
     int i, n = sk_X509_num(h->certs);
@@ -334,8 +382,8 @@ static apr_status_t pair_up(heap *h, ssl_material *out, const char *shown)
         }
     }
     for (i = 0; i < h->keys->nelts; i++) {
-        if (APR_ARRAY_IDX(h->keys, i, EVP_PKEY *)) {
-            return fail(h, APLOGNO(02326), shown, "a private key belongs to none of the certificates");
+        if (APR_ARRAY_IDX(h->keys, i, found_key).key) {
+            return refuse_leftover_key(h, &APR_ARRAY_IDX(h->keys, i, found_key));
         }
     }
     return APR_SUCCESS;
@@ -360,7 +408,7 @@ apr_status_t ssl_client_certs_load(ssl_ctx_build *b, const ssl_proxy_config *pro
     apr_status_t rv;
     int i;
 
-    h.keys = apr_array_make(b->p, 4, sizeof(EVP_PKEY *));
+    h.keys = apr_array_make(b->p, 4, sizeof(found_key));
     rv = read_all(&h, proxy);
     if (rv == APR_SUCCESS && proxy->chain_file) {
         const char *from = h.from;
@@ -375,7 +423,7 @@ apr_status_t ssl_client_certs_load(ssl_ctx_build *b, const ssl_proxy_config *pro
         log_result(&h, out, shown);
     }
     for (i = 0; i < h.keys->nelts; i++) {
-        EVP_PKEY_free(APR_ARRAY_IDX(h.keys, i, EVP_PKEY *));
+        EVP_PKEY_free(APR_ARRAY_IDX(h.keys, i, found_key).key);
     }
     sk_X509_pop_free(h.certs, X509_free);
     return rv;

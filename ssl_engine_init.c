@@ -287,7 +287,10 @@ static int set_up(server_rec *s, apr_pool_t *p, apr_pool_t *ptemp, int for_good)
             && ssl_ticket_ready(s, p, for_good) == APR_SUCCESS
             && ssl_stapling_init(s, p, ptemp, for_good) == APR_SUCCESS;
 
-    ssl_pphrase_forget();
+    /* <Proxy> sections are still to be made; but once the server runs, others may make children before that. */
+    if (!done || for_good) {
+        ssl_pphrase_forget();
+    }
     return done;
 }
 

@@ -41,6 +41,14 @@ typedef struct phrase {
     char text[PEM_BUFSIZE];
 } phrase;
 
+/** A private key that a pass phrase opens. */
+typedef struct locked_key {
+    const char *path;
+    int number;         /**< among the keys of its file, from 1; 0: the file is a server's key, perhaps in DER */
+    const char *called; /**< for messages: "the private key in '/x'" */
+    const char *name;   /**< under which it is kept */
+} locked_key;
+
 /** What tells whether a file is the one it was. */
 typedef struct file_stamp {
     apr_time_t modified;
@@ -68,6 +76,7 @@ typedef struct dialog_kind {
 struct dialog {
     ssl_ctx_build *b;
     const dialog_kind *kind;
+    const locked_key *key; /**< NULL: it is about a PIN */
     const char *path;   /**< of the key; or a token's URI */
     const char *need;   /**< why there is a dialog, in words */
     const char *host;   /**< "servername:port" as programs have always been told it */
@@ -118,12 +127,12 @@ static void remember(phrase *ph, apr_pool_t *p)
     known_phrases = ph;
 }
 
-static EVP_PKEY *decrypt(const char *path, phrase *ph)
+static EVP_PKEY *decrypt(const locked_key *locked, phrase *ph)
 {
-    BIO *bio = ssl_certs_open(path);
+    BIO *bio = locked->number ? ssl_certs_open_key(locked->path, locked->number) : ssl_certs_open(locked->path);
     EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, NULL, ph->text) : NULL;
 
-    if (bio && !key) {
+    if (bio && !key && !locked->number) {
         (void)BIO_reset(bio);
         key = d2i_PKCS8PrivateKey_bio(bio, NULL, NULL, ph->text);
     }
@@ -132,13 +141,13 @@ static EVP_PKEY *decrypt(const char *path, phrase *ph)
     return key;
 }
 
-static EVP_PKEY *decrypt_with_known(const char *path)
+static EVP_PKEY *decrypt_with_known(const locked_key *locked)
 {
     EVP_PKEY *key = NULL;
     phrase *ph;
 
     for (ph = known_phrases; ph && !key; ph = ph->next) {
-        key = ph->question ? NULL : decrypt(path, ph);
+        key = ph->question ? NULL : decrypt(locked, ph);
     }
     return key;
 }
@@ -175,15 +184,10 @@ static EVP_PKEY *reference(EVP_PKEY *key)
     return key;
 }
 
-static void keep(const char *path, const file_stamp *stamp, EVP_PKEY *key)
+static void keep(const char *name, const file_stamp *stamp, EVP_PKEY *key)
 {
-    apr_pool_t *process = ap_server_conf->process->pool;
-    kept_key *kept = apr_hash_get(kept_keys(), path, APR_HASH_KEY_STRING);
+    kept_key *kept = ssl_kept_record(KEPT_KEYS, name, sizeof(*kept));
 
-    if (!kept) {
-        kept = apr_pcalloc(process, sizeof(*kept));
-        apr_hash_set(kept_keys(), apr_pstrdup(process, path), APR_HASH_KEY_STRING, kept);
-    }
     EVP_PKEY_free(kept->key);
     kept->key = reference(key);
     kept->stamp = *stamp;
@@ -516,7 +520,7 @@ static EVP_PKEY *converse(dialog *d, phrase *ph)
             d->failure = SILENT;
             return NULL;
         }
-        key = ph->text[0] ? decrypt(d->path, ph) : NULL;
+        key = ph->text[0] ? decrypt(d->key, ph) : NULL;
         if (key) {
             say(d, "\nOK: Pass Phrase Dialog successful.\n");
             return key;
@@ -537,19 +541,23 @@ static void log_failure(dialog *d)
     }
     else {
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, d->b->server,
-                     APLOGNO(02580) "%s: Pass phrase incorrect for the private key in '%s': it came from %s%s", d->host,
-                     d->path, d->source, d->fate);
+                     APLOGNO(02580) "%s: Pass phrase incorrect for %s: it came from %s%s", d->host, d->key->called,
+                     d->source, d->fate);
     }
 }
 
-/* The place of PATH, which is an element of B's arrays, among its host's keys. */
-static int index_of(ssl_ctx_build *b, const char *path)
+/* The place of KEY, whose path is an element of B's arrays, among its host's keys; of a client certificate's,
+ * among those of its file: directories have no order. */
+static int index_of(ssl_ctx_build *b, const locked_key *key)
 {
     apr_array_header_t *certs = b->cfg->cert_files, *keys = b->cfg->key_files;
     int i, n_keys = keys ? keys->nelts : 0;
 
+    if (key->number) {
+        return key->number - 1;
+    }
     for (i = 0; certs && i < certs->nelts; i++) {
-        if (path == (i < n_keys ? APR_ARRAY_IDX(keys, i, const char *) : APR_ARRAY_IDX(certs, i, const char *))) {
+        if (key->path == APR_ARRAY_IDX(i < n_keys ? keys : certs, i, const char *)) {
             return i;
         }
     }
@@ -581,13 +589,14 @@ static int open_dialog(dialog *d)
     return d->kind->open(d, directive ? directive + strlen(d->kind->prefix) : "");
 }
 
-static EVP_PKEY *ask(ssl_ctx_build *b, const char *path)
+static EVP_PKEY *ask(ssl_ctx_build *b, const locked_key *locked)
 {
-    dialog d = dialog_about(b, path, index_of(b, path),
-                            apr_psprintf(b->p, "the private key in '%s' is encrypted", path));
+    dialog d = dialog_about(b, locked->path, index_of(b, locked),
+                            apr_pstrcat(b->p, locked->called, " is encrypted", NULL));
     EVP_PKEY *key;
     phrase *ph;
 
+    d.key = locked;
     if (!open_dialog(&d)) {
         return NULL;
     }
@@ -596,7 +605,7 @@ static EVP_PKEY *ask(ssl_ctx_build *b, const char *path)
     close_dialog(&d);
     if (key) {
         ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, b->server,
-                     APLOGNO(02583) "%s: private key '%s' decrypted: pass phrase requested", b->id, path);
+                     APLOGNO(02583) "%s: %s decrypted: pass phrase requested", b->id, locked->called);
         remember(ph, b->server->process->pconf);
         return key;
     }
@@ -745,40 +754,59 @@ EVP_PKEY *ssl_pphrase_pin_end_for_key(ssl_pphrase_pin *pin, EVP_PKEY *key)
 
 /* --- the whole -------------------------------------------------------------------------------- */
 
-static EVP_PKEY *decrypt_or_ask(ssl_ctx_build *b, const char *path)
+static EVP_PKEY *decrypt_or_ask(ssl_ctx_build *b, const locked_key *locked)
 {
-    EVP_PKEY *key = decrypt_with_known(path);
+    EVP_PKEY *key = decrypt_with_known(locked);
 
     if (key) {
         ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, b->server,
-                     APLOGNO(02584) "%s: private key '%s' decrypted: pass phrase reused", b->id, path);
+                     APLOGNO(02584) "%s: %s decrypted: pass phrase reused", b->id, locked->called);
         return key;
     }
-    return ask(b, path);
+    return ask(b, locked);
 }
 
-EVP_PKEY *ssl_pphrase_load_key(ssl_ctx_build *b, const char *path)
+static EVP_PKEY *load(ssl_ctx_build *b, const locked_key *locked)
 {
-    file_stamp stamp = stamp_of(path, b->p);
-    kept_key *kept = apr_hash_get(kept_keys(), path, APR_HASH_KEY_STRING);
+    file_stamp stamp = stamp_of(locked->path, b->p);
+    kept_key *kept = apr_hash_get(kept_keys(), locked->name, APR_HASH_KEY_STRING);
     EVP_PKEY *key;
 
     if (kept && same_stamp(&kept->stamp, &stamp)) {
         ap_log_error(APLOG_MARK, APLOG_INFO, 0, b->server,
-                     APLOGNO(02575) "Reusing existing private key from %s on restart", path);
+                     APLOGNO(02575) "%s: %s was decrypted before the restart: reused", b->id, locked->called);
         return reference(kept->key);
     }
-    key = decrypt_or_ask(b, path);
+    key = decrypt_or_ask(b, locked);
     if (key) {
-        keep(path, &stamp, key);
+        keep(locked->name, &stamp, key);
         return key;
     }
     if (kept) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, b->server,
-                     "%s: '%s' has changed and cannot be decrypted: the private key that it held before stays in use",
-                     b->id, path);
+                     "%s: %s has changed and cannot be decrypted: the one that was there before stays in use", b->id,
+                     locked->called);
         b->outdated_key = 1;
         return reference(kept->key);
     }
     return NULL;
+}
+
+EVP_PKEY *ssl_pphrase_load_key(ssl_ctx_build *b, const char *path)
+{
+    locked_key locked = { .path = path, .called = apr_psprintf(b->p, "the private key in '%s'", path), .name = path };
+
+    return load(b, &locked);
+}
+
+/* The first is also the one that a server's key file stands for. */
+EVP_PKEY *ssl_pphrase_load_numbered_key(ssl_ctx_build *b, const char *path, int number)
+{
+    locked_key locked = { .path = path, .number = number, .name = path };
+
+    locked.called = apr_psprintf(b->p, "private key %d in '%s'", number, path);
+    if (number > 1) {
+        locked.name = apr_psprintf(b->p, "%s\n%d", path, number);
+    }
+    return load(b, &locked);
 }

@@ -190,7 +190,11 @@ static int section_post_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptem
         return OK;
     }
     proxy->made = make(s, &settings, proxy->defined_at, p, ptemp);
-    return proxy->made ? OK : HTTP_INTERNAL_SERVER_ERROR;
+    if (!proxy->made) {
+        ssl_pphrase_forget(); /* sections_are_made() is not reached */
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return OK;
 }
 
 static apr_status_t forget_all(void *unused)

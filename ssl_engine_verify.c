@@ -63,7 +63,7 @@ static apr_status_t no_cas(ssl_ctx_build *b, int own, const char *path)
 int ssl_verify_add(X509_STORE *store, X509_STORE *part)
 {
     STACK_OF(X509_OBJECT) *objects = ssl_compat_store_objects(part);
-    int i, ok = 1;
+    int i, ok = objects != NULL;
 
     for (i = 0; ok && i < sk_X509_OBJECT_num(objects); i++) {
         X509_OBJECT *object = sk_X509_OBJECT_value(objects, i);

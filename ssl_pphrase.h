@@ -25,6 +25,10 @@
  * open to the dialog's program but its own stdin, stdout and httpd's stderr. */
 EVP_PKEY *ssl_pphrase_load_key(ssl_ctx_build *b, const char *path);
 
+/** The same for one of several keys in a file of client certificates: NUMBER is its place among the private keys
+ * there, as ssl_certs_open_key() counts; programs are told that. */
+EVP_PKEY *ssl_pphrase_load_numbered_key(ssl_ctx_build *b, const char *path, int number);
+
 /** Who asks for the PIN of a token, in the form that OpenSSL's engines and
  * stores want: a UI_METHOD, and this record as its data. */
 typedef struct ssl_pphrase_pin {

@@ -33,7 +33,11 @@ sub missing {
     my ($engine) = grep { -e } glob '/usr/lib/*/engines-3/pkcs11.so';
     return 'no SoftHSM (package softhsm2)' if !-e $MODULE;
     return 'no pkcs11-tool (package opensc)' if !-x '/usr/bin/pkcs11-tool';
-    return $PROVIDER ? () : 'no PKCS#11 provider for this OpenSSL (package pkcs11-provider)' if $by && $by eq 'provider';
+    if ($by && $by eq 'provider') {
+        return 'no PKCS#11 provider for this OpenSSL (package pkcs11-provider)' if !$PROVIDER;
+        return 'AddressSanitizer ends whoever uses RTLD_DEEPBIND, as pkcs11-provider does' if $ENV{MODSSL_ASAN};
+        return;
+    }
     return 'no pkcs11 engine for this OpenSSL (package libengine-pkcs11-openssl)' if !$engine;
     return;
 }
