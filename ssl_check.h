@@ -62,6 +62,13 @@ int ssl_chain_repeats(const ssl_sent_chain *links, int n);
 /** Whether CERT is void without a stapled answer (RFC 7633: status_request, 5). */
 int ssl_cert_must_staple(const X509 *cert);
 
+/** What is wrong with the dates of CERT, or soon will be, and the cure; NULL: nothing. WHO refuse it for that:
+ * "clients" or "backends". */
+const char *ssl_check_dates(apr_pool_t *p, const X509 *cert, const char *who);
+
+/** Our certificates for backends, of servers and sections from MAIN_SERVER on, when all are made. */
+void ssl_check_client_certs(server_rec *main_server, apr_pool_t *ptemp);
+
 /** The subject of CERT for a message: not too long. */
 const char *ssl_check_subject(apr_pool_t *p, const X509 *cert);
 
@@ -72,9 +79,9 @@ typedef enum {
     SSL_DIR_NAMES  /**< certificates of which only the subject counts: all files are read, at start */
 } ssl_directory_kind;
 
-/** The files and links of the directory PATH, which DIRECTIVE of S names. */
-void ssl_check_hash_directory(server_rec *s, const char *directive, const char *path, ssl_directory_kind kind,
-                              apr_pool_t *ptemp);
+/** The files and links of the directory PATH, which DIRECTIVE of S names; ID: where, for messages. */
+void ssl_check_hash_directory(server_rec *s, const char *id, const char *directive, const char *path,
+                              ssl_directory_kind kind, apr_pool_t *ptemp);
 
 /** What forbids the User of httpd's children (or this process, if it is not
  * root) to use PATH: words for a log that name the first directory on the way

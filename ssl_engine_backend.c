@@ -41,9 +41,10 @@ static void refuse(ssl_conn *conn, const char *number, apr_status_t status, cons
     }
 }
 
-/* As refuse(); the connection is of no more use. */
-static apr_status_t give_up(ssl_conn *conn, const char *number, const char *words)
+/* As refuse(), and counted as REASON; the connection is of no more use. */
+static apr_status_t give_up(ssl_conn *conn, ssl_counter reason, const char *number, const char *words)
 {
+    ssl_count(reason);
     apr_table_unset(conn->c->notes, RESULT_NOTE);
     refuse(conn, number, APR_SUCCESS, words);
     ssl_conn_abort(conn, APR_EGENERAL);
@@ -73,14 +74,18 @@ static void network_failed(ssl_conn *conn, apr_status_t rv)
     }
 }
 
+/* With SSLProxyVerify none a certificate may have been found wanting, and something else be the matter. */
 void ssl_proxy_failed(ssl_conn *conn, apr_status_t rv)
 {
+    const char *words;
+
     if (rv != APR_SUCCESS) {
         network_failed(conn, rv);
         return;
     }
-    ssl_count(conn->backend->problem ? SSL_COUNT_BACKEND_CERT : SSL_COUNT_BACKEND_TLS);
-    refuse(conn, NULL, APR_SUCCESS, ssl_peer_handshake_problem(conn->c->pool, conn));
+    words = ssl_peer_handshake_problem(conn->c->pool, conn);
+    ssl_count(words == conn->backend->problem ? SSL_COUNT_BACKEND_CERT : SSL_COUNT_BACKEND_TLS);
+    refuse(conn, NULL, APR_SUCCESS, words);
     ssl_log_queue_conn(APLOG_MARK, APLOG_INFO, conn->c);
 }
 
@@ -98,9 +103,10 @@ void ssl_proxy_explain_page(request_rec *r)
 
 /* --- settings --------------------------------------------------------------------------- */
 
-static void use_settings(ssl_backend *backend, const ssl_proxy_config *settings)
+static void use_settings(ssl_backend *backend, const ssl_proxy_config *settings, server_rec *server)
 {
     backend->settings = *settings;
+    backend->ocsp = settings->ocsp & SSL_OCSP_MASK ? &ssl_config_of(server)->ocsp : NULL;
     backend->made = settings->made;
     backend->material = settings->made ? ssl_material_for(settings, settings->made) : NULL;
 }
@@ -111,22 +117,25 @@ static void resolve(ssl_backend *backend, conn_rec *c, ap_conf_vector_t *dir_con
     const ssl_proxy_config *base = ssl_config_proxy_of(c->base_server);
     const ssl_dir_config *dir = dir_conf ? ap_get_module_config(dir_conf, &ssl_module) : NULL;
     ssl_proxy_config settings = *base;
+    server_rec *server = c->base_server;
 
-    if (!(dir_conf && ssl_reuse_wanted(dir_conf, &settings)) && dir && dir->proxy) {
+    if (!(dir_conf && ssl_reuse_wanted(dir_conf, &settings, &server)) && dir && dir->proxy) {
         ssl_config_proxy_merge(c->pool, base, dir->proxy, &settings);
     }
-    use_settings(backend, &settings);
+    use_settings(backend, &settings, server);
 }
 
 apr_status_t ssl_proxy_reuse(ssl_conn *conn)
 {
     ssl_proxy_config settings;
     ssl_backend now = *conn->backend;
+    server_rec *server;
 
-    if (!conn->backend->pooled || conn->state != SSL_CONN_ESTABLISHED || !ssl_reuse_wanted(NULL, &settings)) {
+    if (!conn->backend->pooled || conn->state != SSL_CONN_ESTABLISHED ||
+        !ssl_reuse_wanted(NULL, &settings, &server)) {
         return APR_SUCCESS;
     }
-    use_settings(&now, &settings);
+    use_settings(&now, &settings, server);
     if (ssl_reuse_is_same(conn->backend, &now)) {
         return APR_SUCCESS;
     }
@@ -154,7 +163,8 @@ static int rebind(ssl_conn *conn, ap_conf_vector_t *dir_conf)
     if (conn->state == SSL_CONN_CLOSED || ssl_reuse_is_same(conn->backend, &now)) {
         return OK;
     }
-    give_up(conn, NULL, "the connection that was to be used again was made under other SSLProxy... settings");
+    give_up(conn, SSL_COUNT_BACKEND_OTHER, NULL,
+            "the connection that was to be used again was made under other SSLProxy... settings");
     return DECLINED;
 }
 
@@ -346,7 +356,7 @@ static const char *session_key(const ssl_conn *conn)
                         backend->name ? backend->name : "", sni ? sni : "", alpn ? alpn : "", settings->tls.verify,
                         settings->tls.verify_depth, settings->tls.crl_check, settings->ocsp,
                         (const void *)backend->material, settings->tls.protocols,
-                        (const void *)(settings->ocsp ? conn->server : NULL)); /* which has the responders */
+                        (const void *)backend->ocsp); /* who vouched for the certificate */
 }
 
 static void offer_session(ssl_conn *conn)
@@ -376,11 +386,12 @@ apr_status_t ssl_proxy_begin(ssl_conn *conn)
     }
     ERR_clear_error();
     if (!set_sni(conn)) {
-        return give_up(conn, APLOGNO(02002), apr_psprintf(conn->c->pool, "the name '%s' cannot be asked for (SNI)",
-                                                          backend->name));
+        return give_up(conn, SSL_COUNT_BACKEND_TLS, APLOGNO(02002),
+                       apr_psprintf(conn->c->pool, "the name '%s' cannot be asked for (SNI)", backend->name));
     }
     if (!set_alpn(conn)) {
-        return give_up(conn, APLOGNO(03309), "a protocol to be offered by ALPN has too long a name");
+        return give_up(conn, SSL_COUNT_BACKEND_TLS, APLOGNO(03309),
+                       "a protocol to be offered by ALPN has too long a name");
     }
     offer_session(conn);
     conn->state = SSL_CONN_HANDSHAKE;
@@ -407,19 +418,17 @@ apr_status_t ssl_proxy_accept(ssl_conn *conn)
     int rv;
 
     if (problem.text) {
-        ssl_count(SSL_COUNT_BACKEND_NAME);
-        return give_up(conn, problem.number, problem.text);
+        return give_up(conn, SSL_COUNT_BACKEND_NAME, problem.number, problem.text);
     }
     problem.text = alpn_problem(conn);
     if (problem.text) {
-        ssl_count(SSL_COUNT_BACKEND_TLS);
-        return give_up(conn, conn->facts.alpn ? APLOGNO(10274) : APLOGNO(10273), problem.text);
+        return give_up(conn, SSL_COUNT_BACKEND_TLS, conn->facts.alpn ? APLOGNO(10274) : APLOGNO(10273), problem.text);
     }
     rv = ssl_run_proxy_post_handshake(conn->c, conn->ssl);
     if (rv != OK && rv != DECLINED) {
-        return give_up(conn, NULL, "another module refused it (hook proxy_post_handshake)");
+        return give_up(conn, SSL_COUNT_BACKEND_OTHER, NULL, "another module refused it (hook proxy_post_handshake)");
     }
-    ssl_count(conn->facts.resumed ? SSL_COUNT_BACKEND_RESUMED : SSL_COUNT_BACKEND_FULL);
+    ssl_metrics_established(conn);
     apr_table_setn(conn->c->notes, RESULT_NOTE, "ok");
     return APR_SUCCESS;
 }

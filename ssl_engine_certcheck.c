@@ -54,36 +54,36 @@ static int is_past(const ASN1_TIME *time)
 
 /* --- one certificate: each check returns what is wrong, and the cure, or NULL ----------------- */
 
-static const char *expired(apr_pool_t *p, X509 *cert)
-{
-    const ASN1_TIME *end = X509_get0_notAfter(cert);
-
-    return is_past(end)
-               ? apr_psprintf(p, "has expired on %s: clients refuse it; renew it", ssl_x509_time(p, end))
-               : NULL;
-}
-
-static const char *not_yet_valid(apr_pool_t *p, X509 *cert)
-{
-    const ASN1_TIME *start = X509_get0_notBefore(cert);
-
-    return !is_past(start)
-               ? apr_psprintf(p, "is not yet valid: it begins on %s, and clients refuse it until then; is the clock of "
-                              "this machine right?", ssl_x509_time(p, start))
-               : NULL;
-}
-
 /* Certificates of a few days or weeks are renewed in the last third of their life. */
-static const char *expires_soon(apr_pool_t *p, X509 *cert)
+static const char *expires_soon(apr_pool_t *p, const X509 *cert)
 {
     const ASN1_TIME *start = X509_get0_notBefore(cert), *end = X509_get0_notAfter(cert);
     int life, left, seconds;
 
-    if (is_past(end) || !ASN1_TIME_diff(&left, &seconds, NULL, end) ||
-        !ASN1_TIME_diff(&life, &seconds, start, end) || left >= SOON_DAYS || left > life / 3) {
+    if (!ASN1_TIME_diff(&left, &seconds, NULL, end) || !ASN1_TIME_diff(&life, &seconds, start, end) ||
+        left >= SOON_DAYS || left > life / 3) {
         return NULL;
     }
     return apr_psprintf(p, "expires on %s, in %d days; renew it", ssl_x509_time(p, end), left);
+}
+
+const char *ssl_check_dates(apr_pool_t *p, const X509 *cert, const char *who)
+{
+    const ASN1_TIME *start = X509_get0_notBefore(cert), *end = X509_get0_notAfter(cert);
+
+    if (is_past(end)) {
+        return apr_psprintf(p, "has expired on %s: %s refuse it; renew it", ssl_x509_time(p, end), who);
+    }
+    if (!is_past(start)) {
+        return apr_psprintf(p, "is not yet valid: it begins on %s, and %s refuse it until then; is the clock of this "
+                            "machine right?", ssl_x509_time(p, start), who);
+    }
+    return expires_soon(p, cert);
+}
+
+static const char *bad_dates(apr_pool_t *p, X509 *cert)
+{
+    return ssl_check_dates(p, cert, "clients");
 }
 
 static const char *weak_key(apr_pool_t *p, X509 *cert)
@@ -173,9 +173,7 @@ typedef struct judgement {
 } judgement;
 
 static const judgement of_servers[] = {
-    { expired, APLOG_WARNING, "" },
-    { not_yet_valid, APLOG_WARNING, "" },
-    { expires_soon, APLOG_WARNING, "" },
+    { bad_dates, APLOG_WARNING, "" },
     { weak_key, APLOG_WARNING, "" },
     { weak_signature, APLOG_WARNING, "" },
     { is_a_ca, APLOG_WARNING, APLOGNO(01906) },
@@ -186,9 +184,7 @@ static const judgement of_servers[] = {
 };
 
 static const judgement of_intermediates[] = {
-    { expired, APLOG_WARNING, "" },
-    { not_yet_valid, APLOG_WARNING, "" },
-    { expires_soon, APLOG_WARNING, "" },
+    { bad_dates, APLOG_WARNING, "" },
     { weak_key, APLOG_WARNING, "" },
     { weak_signature, APLOG_WARNING, "" },
     { not_a_ca, APLOG_WARNING, "" },

@@ -9,6 +9,7 @@
  * a mistake that a thousand of them share is one line.
  */
 #include "ssl_check.h"
+#include "ssl_proxy.h"
 
 #include "ap_listen.h"
 #include "apr_user.h"
@@ -447,47 +448,69 @@ static const struct {
     { 1, offsetof(ssl_proxy_config, tls.crl_path), "SSLProxyCARevocationPath", SSL_DIR_CRLS },
 };
 
-/* Which of these S names, or NULL. */
-static const char *directory_of(server_rec *s, size_t which)
-{
-    const char *record = directories[which].of_proxy ? (const char *)ssl_config_proxy_of(s)
-                                                     : (const char *)ssl_config_of(s);
-
-    return *(const char *const *)(const void *)(record + directories[which].offset);
-}
-
-static void check_directory(server_rec *s, size_t which, const char *path, apr_pool_t *p)
+static void check_directory(server_rec *s, const char *id, size_t which, const char *path, apr_pool_t *p)
 {
     const char *denied = directories[which].kind == SSL_DIR_NAMES ? NULL : ssl_path_denied(p, path, X_OK);
 
     if (denied) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
                      "%s: %s '%s' is read while connections are served, but %s: nothing in it will be found; chmod or "
-                     "chgrp what is named", ssl_server_id(p, s), directories[which].directive, path, denied);
+                     "chgrp what is named", id, directories[which].directive, path, denied);
     }
-    ssl_check_hash_directory(s, directories[which].directive, path, directories[which].kind, p);
+    ssl_check_hash_directory(s, id, directories[which].directive, path, directories[which].kind, p);
+}
+
+/* Those that RECORD of S names, which ID is the name of, and none before; DONE: kind and path of these. */
+static void check_record(apr_hash_t *done, server_rec *s, const char *id, int of_proxy, const void *record,
+                         apr_pool_t *p)
+{
+    size_t which;
+
+    for (which = 0; which < sizeof(directories) / sizeof(directories[0]); which++) {
+        const char *path = *(const char *const *)(const void *)((const char *)record + directories[which].offset);
+        const char *key;
+
+        if (directories[which].of_proxy != of_proxy || !path) {
+            continue;
+        }
+        key = apr_psprintf(p, "%d%s", (int)directories[which].kind, path);
+        if (!apr_hash_get(done, key, APR_HASH_KEY_STRING)) {
+            apr_hash_set(done, key, APR_HASH_KEY_STRING, path);
+            check_directory(s, id, which, path, p);
+        }
+    }
+}
+
+static void check_for_backends(apr_hash_t *done, server_rec *s, apr_pool_t *p)
+{
+    const apr_array_header_t *sections = ssl_proxy_sections(p, s);
+    const ssl_proxy_config *proxy = ssl_config_proxy_of(s);
+    int i;
+
+    if (proxy->engine == 1) {
+        check_record(done, s, ssl_proxy_scope(p, s, NULL), 1, proxy, p);
+    }
+    for (i = 0; i < sections->nelts; i++) {
+        const ssl_proxy_section *section = &APR_ARRAY_IDX(sections, i, ssl_proxy_section);
+
+        if (section->settings->engine == 1) {
+            check_record(done, s, ssl_proxy_scope(p, s, section), 1, section->settings, p);
+        }
+    }
 }
 
 static void check_directories(apr_array_header_t *servers, apr_pool_t *p)
 {
     apr_hash_t *done = apr_hash_make(p);
-    size_t which;
     int i;
 
     for (i = 0; i < servers->nelts; i++) {
         server_rec *s = APR_ARRAY_IDX(servers, i, server_rec *);
 
-        for (which = 0; which < sizeof(directories) / sizeof(directories[0]); which++) {
-            const char *path = directory_of(s, which);
-            const char *key = path ? apr_psprintf(p, "%d%s", (int)directories[which].kind, path) : NULL;
-
-            if (!key || !(has_tls(s) || ssl_config_proxy_of(s)->engine == 1) ||
-                apr_hash_get(done, key, APR_HASH_KEY_STRING)) {
-                continue;
-            }
-            apr_hash_set(done, key, APR_HASH_KEY_STRING, path);
-            check_directory(s, which, path, p);
+        if (has_tls(s)) {
+            check_record(done, s, ssl_server_id(p, s), 0, ssl_config_of(s), p);
         }
+        check_for_backends(done, s, p);
     }
 }
 

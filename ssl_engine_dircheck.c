@@ -224,7 +224,7 @@ static int read_names(dircheck *check)
     return 1;
 }
 
-static void report(const dircheck *check, server_rec *s, const char *directive)
+static void report(const dircheck *check, server_rec *s, const char *id, const char *directive)
 {
     const struct {
         const ssl_few *names;
@@ -243,18 +243,18 @@ static void report(const dircheck *check, server_rec *s, const char *directive)
 
         if (names) {
             ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, "%s: %s '%s': %s: %s; run: openssl rehash %s",
-                         ssl_server_id(check->p, s), directive, check->path, names, problems[i].problem, check->path);
+                         id, directive, check->path, names, problems[i].problem, check->path);
         }
     }
     if (check->unreadable.count) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, "%s: %s '%s': read while connections are served, but not "
-                     "readable then: %s; chmod a+r them", ssl_server_id(check->p, s), directive, check->path,
+                     "readable then: %s; chmod a+r them", id, directive, check->path,
                      ssl_few_text(check->p, &check->unreadable));
     }
 }
 
-void ssl_check_hash_directory(server_rec *s, const char *directive, const char *path, ssl_directory_kind kind,
-                              apr_pool_t *ptemp)
+void ssl_check_hash_directory(server_rec *s, const char *id, const char *directive, const char *path,
+                              ssl_directory_kind kind, apr_pool_t *ptemp)
 {
     dircheck check = { .path = path, .crls = kind == SSL_DIR_CRLS };
 
@@ -270,7 +270,7 @@ void ssl_check_hash_directory(server_rec *s, const char *directive, const char *
         if (kind != SSL_DIR_NAMES) {
             judge(&check);
         }
-        report(&check, s, directive);
+        report(&check, s, id, directive);
     }
     apr_pool_destroy(check.p);
 }

@@ -14,6 +14,7 @@
  */
 #include <stdio.h>
 
+#include "ssl_check.h"
 #include "ssl_ctx.h"
 #include "ssl_proxy.h"
 #include "ssl_report.h"
@@ -239,7 +240,9 @@ static void report_identity(apr_pool_t *p, ssl_report *group, server_rec *s)
     list_addresses(p, ssl_report_list(group, "addresses"), s);
     ssl_report_text(group, "defined at",
                     s->defn_name ? apr_psprintf(p, "%s:%u", s->defn_name, s->defn_line_number) : "the main server");
-    ssl_report_text(group, "SSLEngine on at", ssl_config_place_of(p, cfg->defined_at));
+    if (cfg->engine == 1) {
+        ssl_report_text(group, "SSLEngine on at", ssl_config_place_of(p, cfg->defined_at));
+    }
     ssl_report_text(group, "policy", cfg->policy ? cfg->policy : "none");
 }
 
@@ -356,35 +359,125 @@ static const char *const name_words[] = {
     [SSL_PEER_ANY_NAME] = "none", [SSL_PEER_NAMES] = "all", [SSL_PEER_COMMON_NAME] = "first common name"
 };
 
-static void report_proxy(apr_pool_t *p, ssl_report *group, const ssl_proxy_config *proxy)
+static void report_trust(ssl_report *group, const ssl_proxy_config *proxy)
 {
-    if (!proxy->engine) {
-        return;
-    }
-    group = ssl_report_group(group, "Backends");
-    list_bits(ssl_report_list(group, "configured protocols"), protocol_words, proxy->tls.protocols);
-    ssl_report_text(group, "configured ciphers", proxy->tls.cipher_suite);
-    ssl_report_text(group, "configured TLS 1.3 suites", proxy->tls.tls13_cipher_suites);
     ssl_report_text(group, "verify", word_of(verify_words, proxy->tls.verify));
     ssl_report_number(group, "depth", proxy->tls.verify_depth);
     ssl_report_text(group, "CA file", proxy->tls.ca_file);
     ssl_report_text(group, "CA path", proxy->tls.ca_path);
+    if (proxy->tls.ca_file) {
+        ssl_report_number(group, "CAs in the file", ssl_describe_count_certs(proxy->tls.ca_file));
+    }
     ssl_report_text(group, "CRL check", word_of(crl_words, proxy->tls.crl_check & SSL_CRLCHECK_MASK));
     if (proxy->tls.crl_check & SSL_CRLCHECK_NO_CRL_OK) {
         ssl_report_flag(group, "no CRL is no error", 1);
     }
     ssl_report_text(group, "CRL file", proxy->tls.crl_file);
     ssl_report_text(group, "CRL path", proxy->tls.crl_path);
+    if (proxy->tls.crl_file) {
+        ssl_report_number(group, "CRLs in the file", ssl_describe_count_crls(proxy->tls.crl_file));
+    }
+}
+
+/* SSLOCSP... of the server say how backends' responders are asked, too. */
+static void report_proxy_ocsp(ssl_report *group, const ssl_proxy_config *proxy, const ssl_ocsp_config *ocsp)
+{
     ssl_report_text(group, "OCSP", word_of(ocsp_words, proxy->ocsp & SSL_OCSP_MASK));
-    ssl_report_text(group, "compared names", name_words[ssl_peer_rule(proxy->check_peer_name, proxy->check_peer_cn)]);
-    ssl_report_flag(group, "dates checked", proxy->check_peer_expire);
+    if (proxy->ocsp & SSL_OCSP_MASK) {
+        ssl_report_flag(group, "no OCSP responder is no error", (proxy->ocsp & SSL_OCSP_NO_URL_OK) != 0);
+        ssl_report_text(group, "OCSP responder", ocsp->responder);
+        ssl_report_text(group, "OCSP proxy", ocsp->proxy_url);
+    }
+}
+
+/* Links stand for files of the same directory. */
+static void describe_directory(apr_pool_t *p, ssl_report *list, const char *path)
+{
+    apr_finfo_t info;
+    apr_dir_t *dir;
+
+    if (apr_dir_open(&dir, path, p) != APR_SUCCESS) {
+        return;
+    }
+    while (apr_dir_read(&info, APR_FINFO_NAME | APR_FINFO_TYPE, dir) == APR_SUCCESS) {
+        if (info.filetype == APR_REG) {
+            ssl_describe_file_certs(p, list, apr_pstrcat(p, path, "/", info.name, NULL));
+        }
+    }
+    apr_dir_close(dir);
+}
+
+static void report_client_certs(apr_pool_t *p, ssl_report *group, const ssl_proxy_config *proxy)
+{
+    ssl_report *list;
+
     ssl_report_text(group, "certificate file", ssl_token_shown(p, proxy->cert_file));
     ssl_report_text(group, "certificate path", proxy->cert_path);
     ssl_report_text(group, "certificate chain", proxy->chain_file);
+    list = ssl_report_list(group, "Certificates");
+    if (proxy->cert_file && !ssl_is_key_uri(proxy->cert_file)) {
+        ssl_describe_file_certs(p, list, proxy->cert_file);
+    }
+    if (proxy->cert_path) {
+        describe_directory(p, list, proxy->cert_path);
+    }
+}
+
+static void report_proxy(apr_pool_t *p, ssl_report *group, const ssl_proxy_config *proxy, const ssl_ocsp_config *ocsp)
+{
+    list_bits(ssl_report_list(group, "configured protocols"), protocol_words, proxy->tls.protocols);
+    ssl_report_text(group, "configured ciphers", proxy->tls.cipher_suite);
+    ssl_report_text(group, "configured TLS 1.3 suites", proxy->tls.tls13_cipher_suites);
+    report_trust(group, proxy);
+    report_proxy_ocsp(group, proxy, ocsp);
+    ssl_report_text(group, "compared names", name_words[ssl_peer_rule(proxy->check_peer_name, proxy->check_peer_cn)]);
+    ssl_report_flag(group, "dates checked", proxy->check_peer_expire);
     ssl_report_flag(group, "sessions resumed", proxy->session_cache);
     ssl_report_flag(group, "close_notify required", proxy->require_close_notify);
     ssl_report_text(group, "ALPN", proxy->alpn);
     ssl_report_text(group, "SNI", proxy->sni);
+    report_client_certs(p, group, proxy);
+}
+
+/* Whether S or a section of it, of which it makes SECTIONS, speaks TLS to backends. */
+static int has_backends(apr_pool_t *p, server_rec *s, apr_array_header_t **sections)
+{
+    int i, found = ssl_config_proxy_of(s)->engine == 1;
+
+    *sections = ssl_proxy_sections(p, s);
+    for (i = 0; i < (*sections)->nelts; i++) {
+        found |= APR_ARRAY_IDX(*sections, i, ssl_proxy_section).settings->engine == 1;
+    }
+    return found;
+}
+
+static void report_backends(apr_pool_t *p, ssl_report *group, server_rec *s)
+{
+    const ssl_ocsp_config *ocsp = &ssl_config_of(s)->ocsp;
+    const ssl_proxy_config *proxy = ssl_config_proxy_of(s);
+    apr_array_header_t *sections;
+    ssl_report *list;
+    int i;
+
+    if (!has_backends(p, s, &sections)) {
+        return;
+    }
+    if (proxy->engine == 1) {
+        ssl_report *own = ssl_report_group(group, "Backends");
+
+        ssl_report_text(own, "defined at", proxy->defined_at);
+        report_proxy(p, own, proxy, ocsp);
+    }
+    list = sections->nelts ? ssl_report_list(group, "Backend sections") : NULL;
+    for (i = 0; i < sections->nelts; i++) {
+        const ssl_proxy_section *section = &APR_ARRAY_IDX(sections, i, ssl_proxy_section);
+        ssl_report *entry = ssl_report_entry(list, apr_pstrcat(p, "Backends of ", section->title, NULL));
+
+        ssl_report_text(entry, "section", section->title);
+        ssl_report_text(entry, "defined at", section->own->defined_at);
+        ssl_report_flag(entry, "SSLProxyEngine", section->settings->engine == 1);
+        report_proxy(p, entry, section->settings, ocsp);
+    }
 }
 
 static void report_host(apr_pool_t *p, ssl_report *hosts, apr_hash_t *known, server_rec *s)
@@ -405,26 +498,40 @@ static void report_host(apr_pool_t *p, ssl_report *hosts, apr_hash_t *known, ser
     report_client_auth(group, cfg, r);
     report_sessions(group, cfg);
     report_stapling(group, cfg);
-    report_proxy(p, group, ssl_config_proxy_of(s));
+    report_backends(p, group, s);
 }
 
-/* httpd lists virtual hosts from the last to the first. */
+/* A server that is a client of TLS only. */
+static void report_client(apr_pool_t *p, ssl_report *root, ssl_report **list, server_rec *s)
+{
+    apr_array_header_t *sections;
+    ssl_report *group;
+
+    if (!has_backends(p, s, &sections)) {
+        return;
+    }
+    *list = *list ? *list : ssl_report_list(root, "hosts with TLS to backends only");
+    group = ssl_report_entry(*list, apr_pstrcat(p, s->is_virtual ? "Virtual host " : "Main server ",
+                                                ssl_server_id(p, s), " (TLS to backends only)", NULL));
+    report_identity(p, group, s);
+    report_backends(p, group, s);
+}
+
 static void report_hosts(apr_pool_t *p, ssl_report *root, server_rec *main_server)
 {
-    ssl_report *list = ssl_report_list(root, "virtual hosts");
-    apr_array_header_t *servers = apr_array_make(p, 16, sizeof(server_rec *));
+    ssl_report *list = ssl_report_list(root, "virtual hosts"), *clients = NULL;
+    apr_array_header_t *servers = ssl_servers_in_order(p, main_server);
     apr_hash_t *known = apr_hash_make(p);
-    server_rec *s;
     int i;
 
-    for (s = main_server->next; s; s = s->next) {
-        APR_ARRAY_PUSH(servers, server_rec *) = s;
-    }
-    APR_ARRAY_PUSH(servers, server_rec *) = main_server;
-    for (i = servers->nelts - 1; i >= 0; i--) {
-        s = APR_ARRAY_IDX(servers, i, server_rec *);
+    for (i = 0; i < servers->nelts; i++) {
+        server_rec *s = APR_ARRAY_IDX(servers, i, server_rec *);
+
         if (ssl_config_of(s)->engine == 1) {
             report_host(p, list, known, s);
+        }
+        else {
+            report_client(p, root, &clients, s);
         }
     }
 }

@@ -65,11 +65,13 @@ void ssl_metrics_init(server_rec *s)
 /* By the version that OpenSSL names; the counter of resumed handshakes follows each. */
 static const struct {
     int version;
-    ssl_counter full;
+    ssl_counter full, backend_full;
 } versions[] = {
-    { SSL3_VERSION, SSL_COUNT_FULL_SSLV3 },     { TLS1_VERSION, SSL_COUNT_FULL_TLSV1 },
-    { TLS1_1_VERSION, SSL_COUNT_FULL_TLSV1_1 }, { TLS1_2_VERSION, SSL_COUNT_FULL_TLSV1_2 },
-    { TLS1_3_VERSION, SSL_COUNT_FULL_TLSV1_3 },
+    { SSL3_VERSION, SSL_COUNT_FULL_SSLV3, SSL_COUNT_BACKEND_FULL_SSLV3 },
+    { TLS1_VERSION, SSL_COUNT_FULL_TLSV1, SSL_COUNT_BACKEND_FULL_TLSV1 },
+    { TLS1_1_VERSION, SSL_COUNT_FULL_TLSV1_1, SSL_COUNT_BACKEND_FULL_TLSV1_1 },
+    { TLS1_2_VERSION, SSL_COUNT_FULL_TLSV1_2, SSL_COUNT_BACKEND_FULL_TLSV1_2 },
+    { TLS1_3_VERSION, SSL_COUNT_FULL_TLSV1_3, SSL_COUNT_BACKEND_FULL_TLSV1_3 },
 };
 
 void ssl_metrics_established(const ssl_conn *conn)
@@ -77,9 +79,9 @@ void ssl_metrics_established(const ssl_conn *conn)
     int version = SSL_version(conn->ssl);
     size_t i;
 
-    for (i = 0; i < sizeof(versions) / sizeof(versions[0]) && !conn->is_proxy; i++) {
+    for (i = 0; i < sizeof(versions) / sizeof(versions[0]); i++) {
         if (versions[i].version == version) {
-            ssl_count(versions[i].full + (conn->facts.resumed ? 1 : 0));
+            ssl_count((conn->is_proxy ? versions[i].backend_full : versions[i].full) + (conn->facts.resumed ? 1 : 0));
         }
     }
 }

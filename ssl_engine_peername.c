@@ -309,6 +309,8 @@ static const struct {
     { SSL_R_UNEXPECTED_EOF_WHILE_READING, "it closed the connection" },
     { SSL_R_UNSAFE_LEGACY_RENEGOTIATION_DISABLED, "its TLS is too old to be safe: it lacks RFC 5746" },
     { SSL_R_EXCESSIVE_MESSAGE_SIZE, "it sent more certificates than a chain can need" },
+    { SSL_R_LEGACY_SIGALG_DISALLOWED_OR_UNSUPPORTED, "it speaks TLS 1.1 or older, whose signatures OpenSSL's security "
+      "level forbids (SSLProxyCipherSuite ...:@SECLEVEL=0 allows them)" },
     { SSL_R_DH_KEY_TOO_SMALL, "its Diffie-Hellman parameters are too short for OpenSSL's security level" },
     { SSL_R_EE_KEY_TOO_SMALL, "the key of its certificate is too short for OpenSSL's security level" },
     { SSL_R_CA_MD_TOO_WEAK, "a certificate of its chain is signed with a hash that is too weak" },

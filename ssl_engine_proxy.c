@@ -8,6 +8,7 @@
  * (SSLProxyVerify, SSLProxyCheckPeer...) is in the merged record that each
  * outgoing connection has.
  */
+#include "ssl_check.h"
 #include "ssl_keylog.h"
 #include "ssl_log.h"
 #include "ssl_pphrase.h"
@@ -20,6 +21,49 @@
 #include "http_main.h"
 
 #define OUTGOING "mod_ssl:outgoing"
+
+/* --- sections ----------------------------------------------------------------------- */
+
+static void add_section(apr_pool_t *p, apr_array_header_t *sections, server_rec *s, ap_conf_vector_t *vector,
+                        const module *mod_proxy)
+{
+    const ssl_dir_config *dir = ap_get_module_config(vector, &ssl_module);
+    const proxy_dir_conf *where = ap_get_module_config(vector, mod_proxy);
+    ssl_proxy_config *settings;
+    ssl_proxy_section *section;
+
+    if (!dir || !dir->proxy) {
+        return;
+    }
+    settings = apr_pcalloc(p, sizeof(*settings));
+    ssl_config_proxy_merge(p, ssl_config_proxy_of(s), dir->proxy, settings);
+    section = apr_array_push(sections);
+    section->own = dir->proxy;
+    section->settings = settings;
+    section->title = apr_psprintf(p, "<Proxy%s \"%s\">", where && where->r ? "Match" : "",
+                                  where && where->p ? where->p : "*");
+}
+
+apr_array_header_t *ssl_proxy_sections(apr_pool_t *p, server_rec *s)
+{
+    apr_array_header_t *sections = apr_array_make(p, 4, sizeof(ssl_proxy_section));
+    const module *mod_proxy = ap_find_linked_module("mod_proxy.c"); /* it need not be there */
+    const proxy_server_conf *conf = mod_proxy ? ap_get_module_config(s->module_config, mod_proxy) : NULL;
+    int i;
+
+    for (i = 0; conf && conf->sec_proxy && i < conf->sec_proxy->nelts; i++) {
+        add_section(p, sections, s, APR_ARRAY_IDX(conf->sec_proxy, i, ap_conf_vector_t *), mod_proxy);
+    }
+    return sections;
+}
+
+const char *ssl_proxy_scope(apr_pool_t *p, server_rec *s, const ssl_proxy_section *section)
+{
+    const char *at = section ? section->own->defined_at : ssl_config_proxy_of(s)->defined_at;
+
+    return apr_psprintf(p, "%s, %s (%s)", ssl_server_id(p, s), section ? section->title : "TLS to backends",
+                        at ? at : "inherited");
+}
 
 /* --- making ------------------------------------------------------------------------- */
 
@@ -56,6 +100,7 @@ static void set_options(SSL_CTX *ctx)
     SSL_CTX_set_mode(ctx, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_NO_AUTO_CHAIN);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL |
                                             SSL_SESS_CACHE_NO_AUTO_CLEAR);
+    SSL_CTX_set_post_handshake_auth(ctx, 1); /* a directory of the backend's may want our certificate */
 }
 
 static char *copy_or_null(const char *text)
@@ -210,10 +255,11 @@ static apr_status_t forget_all(void *unused)
 static int sections_are_made(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
 {
     (void)plog;
-    (void)ptemp;
-    (void)s;
     ssl_pphrase_forget();
     ssl_kept_sweep(OUTGOING, outgoing_free);
+    if (ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_CREATE_PRE_CONFIG) {
+        ssl_check_client_certs(s, ptemp);
+    }
     apr_pool_cleanup_register(p, NULL, forget_all, apr_pool_cleanup_null);
     return OK;
 }

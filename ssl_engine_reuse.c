@@ -18,9 +18,15 @@ static _Thread_local request_rec *served;
 /* Whose response mod_proxy_http makes in this thread: only compared, for it may be gone. */
 static _Thread_local const conn_rec *http_client;
 
+/* SetHandler "proxy:URL" makes a request mod_proxy's only in mod_proxy's own handler. */
+static int is_for_proxy(const request_rec *r)
+{
+    return r->proxyreq != PROXYREQ_NONE || (r->handler && strncmp(r->handler, "proxy:", 6) == 0);
+}
+
 int ssl_reuse_note(request_rec *r)
 {
-    served = r->proxyreq != PROXYREQ_NONE ? r : NULL;
+    served = is_for_proxy(r) ? r : NULL;
     http_client = NULL;
     return DECLINED;
 }
@@ -56,13 +62,14 @@ int ssl_reuse_forget(int *status, request_rec *r)
 }
 
 /* mod_proxy merges the section of a balancer's member when it has chosen that: so not before it is asked for. */
-int ssl_reuse_wanted(const ap_conf_vector_t *dir_conf, ssl_proxy_config *settings)
+int ssl_reuse_wanted(const ap_conf_vector_t *dir_conf, ssl_proxy_config *settings, server_rec **server)
 {
     const ssl_proxy_config *base, *add;
 
     if (!served || (dir_conf && dir_conf != served->per_dir_config)) {
         return 0;
     }
+    *server = served->server;
     base = ssl_config_proxy_of(served->server);
     add = ssl_dir_config_of(served)->proxy;
     *settings = *base;
@@ -77,6 +84,17 @@ static int is_same_text(const char *a, const char *b)
     return a == b || (a && b && strcmp(a, b) == 0);
 }
 
+/* The virtual hosts may be two, and say the same. */
+static int is_same_ocsp(const ssl_ocsp_config *a, const ssl_ocsp_config *b)
+{
+    return a == b ||
+           (a && b && is_same_text(a->responder, b->responder) && is_same_text(a->proxy_url, b->proxy_url) &&
+            is_same_text(a->responder_cert_file, b->responder_cert_file) &&
+            a->override_responder == b->override_responder && a->no_verify == b->no_verify &&
+            a->use_nonce == b->use_nonce && a->time_skew == b->time_skew && a->max_age == b->max_age &&
+            a->timeout == b->timeout);
+}
+
 int ssl_reuse_is_same(const ssl_backend *old, const ssl_backend *new)
 {
     const ssl_proxy_config *a = &old->settings, *b = &new->settings;
@@ -85,7 +103,7 @@ int ssl_reuse_is_same(const ssl_backend *old, const ssl_backend *new)
            a->tls.verify_depth == b->tls.verify_depth && a->tls.crl_check == b->tls.crl_check &&
            a->tls.protocols == b->tls.protocols && is_same_text(a->tls.cipher_suite, b->tls.cipher_suite) &&
            is_same_text(a->tls.tls13_cipher_suites, b->tls.tls13_cipher_suites) &&
-           a->ocsp == b->ocsp && a->check_peer_expire == b->check_peer_expire &&
+           a->ocsp == b->ocsp && is_same_ocsp(old->ocsp, new->ocsp) && a->check_peer_expire == b->check_peer_expire &&
            ssl_peer_rule(a->check_peer_name, a->check_peer_cn) == ssl_peer_rule(b->check_peer_name, b->check_peer_cn) &&
            a->require_close_notify == b->require_close_notify && is_same_text(a->alpn, b->alpn) &&
            is_same_text(a->sni, b->sni);

@@ -114,22 +114,17 @@ apr_status_t ssl_ticket_map(ssl_ticket_ring *ring, uint32_t capacity, apr_pool_t
 
 static apr_status_t find_common(void)
 {
-    apr_hash_t *all = ssl_kept_hash(KEPT_RINGS);
-    kept_ring *kept = apr_hash_get(all, "common", APR_HASH_KEY_STRING);
+    kept_ring *kept = ssl_kept_record(KEPT_RINGS, "common", sizeof(*kept));
     apr_status_t rv;
 
-    if (kept && kept->layout == SSL_TICKET_LAYOUT && kept->capacity == COMMON_CAPACITY) {
+    if (kept->memory && kept->layout == SSL_TICKET_LAYOUT && kept->capacity == COMMON_CAPACITY) {
         ssl_ticket_ring_attach(&tickets.common.ring, kept->memory, kept->capacity);
         (void)mlock(kept->memory, ssl_ticket_ring_size(kept->capacity)); /* a daemon is a child of who did it first */
         return APR_SUCCESS;
     }
     rv = map_ring(&tickets.common.ring, COMMON_CAPACITY);
     if (rv == APR_SUCCESS) {
-        apr_pool_t *process = apr_hash_pool_get(all);
-
-        kept = apr_palloc(process, sizeof(*kept));
         *kept = (kept_ring){ SSL_TICKET_LAYOUT, COMMON_CAPACITY, tickets.common.ring.memory };
-        apr_hash_set(all, apr_pstrdup(process, "common"), APR_HASH_KEY_STRING, kept);
     }
     return rv;
 }

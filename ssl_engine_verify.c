@@ -50,7 +50,7 @@ static int unreadable_dn_file(ssl_ctx_build *b, const char *file)
 static apr_status_t no_cas(ssl_ctx_build *b, int own, const char *path)
 {
     if (path) {
-        ssl_check_hash_directory(b->server, own ? "SSLCADNRequestPath" : "SSLCACertificatePath", path,
+        ssl_check_hash_directory(b->server, b->id, own ? "SSLCADNRequestPath" : "SSLCACertificatePath", path,
                                  own ? SSL_DIR_NAMES : SSL_DIR_CERTS, b->p);
     }
     ap_log_error(APLOG_MARK, APLOG_EMERG, 0, b->server,

@@ -58,14 +58,23 @@
     ROW(SSL_COUNT_CACHE_NOT_STORED, "ssl_session_cache_operations_total", "operation=\"store\",result=\"failed\"") \
     ROW(SSL_COUNT_CACHE_REMOVED, "ssl_session_cache_operations_total", "operation=\"remove\",result=\"done\"") \
     ROW(SSL_COUNT_CACHE_NOT_REMOVED, "ssl_session_cache_operations_total", "operation=\"remove\",result=\"failed\"") \
-    ROW(SSL_COUNT_BACKEND_FULL, "ssl_backend_handshakes_total", "kind=\"full\"") \
-    ROW(SSL_COUNT_BACKEND_RESUMED, "ssl_backend_handshakes_total", "kind=\"resumed\"") \
+    ROW(SSL_COUNT_BACKEND_FULL_SSLV3, "ssl_backend_handshakes_total", "protocol=\"SSLv3\",kind=\"full\"") \
+    ROW(SSL_COUNT_BACKEND_RESUMED_SSLV3, "ssl_backend_handshakes_total", "protocol=\"SSLv3\",kind=\"resumed\"") \
+    ROW(SSL_COUNT_BACKEND_FULL_TLSV1, "ssl_backend_handshakes_total", "protocol=\"TLSv1\",kind=\"full\"") \
+    ROW(SSL_COUNT_BACKEND_RESUMED_TLSV1, "ssl_backend_handshakes_total", "protocol=\"TLSv1\",kind=\"resumed\"") \
+    ROW(SSL_COUNT_BACKEND_FULL_TLSV1_1, "ssl_backend_handshakes_total", "protocol=\"TLSv1.1\",kind=\"full\"") \
+    ROW(SSL_COUNT_BACKEND_RESUMED_TLSV1_1, "ssl_backend_handshakes_total", "protocol=\"TLSv1.1\",kind=\"resumed\"") \
+    ROW(SSL_COUNT_BACKEND_FULL_TLSV1_2, "ssl_backend_handshakes_total", "protocol=\"TLSv1.2\",kind=\"full\"") \
+    ROW(SSL_COUNT_BACKEND_RESUMED_TLSV1_2, "ssl_backend_handshakes_total", "protocol=\"TLSv1.2\",kind=\"resumed\"") \
+    ROW(SSL_COUNT_BACKEND_FULL_TLSV1_3, "ssl_backend_handshakes_total", "protocol=\"TLSv1.3\",kind=\"full\"") \
+    ROW(SSL_COUNT_BACKEND_RESUMED_TLSV1_3, "ssl_backend_handshakes_total", "protocol=\"TLSv1.3\",kind=\"resumed\"") \
     ROW(SSL_COUNT_BACKEND_CERT, "ssl_backend_failures_total", "reason=\"certificate\"") \
     ROW(SSL_COUNT_BACKEND_NAME, "ssl_backend_failures_total", "reason=\"name_or_dates\"") \
     ROW(SSL_COUNT_BACKEND_TLS, "ssl_backend_failures_total", "reason=\"tls\"") \
     ROW(SSL_COUNT_BACKEND_TIMEOUT, "ssl_backend_failures_total", "reason=\"timeout\"") \
     ROW(SSL_COUNT_BACKEND_CLOSED, "ssl_backend_failures_total", "reason=\"closed\"") \
-    ROW(SSL_COUNT_BACKEND_CUT, "ssl_backend_failures_total", "reason=\"cut_off\"")
+    ROW(SSL_COUNT_BACKEND_CUT, "ssl_backend_failures_total", "reason=\"cut_off\"") \
+    ROW(SSL_COUNT_BACKEND_OTHER, "ssl_backend_failures_total", "reason=\"other\"")
 
 #define SSL_COUNTER_NAME(counter, metric, labels) counter,
 typedef enum { SSL_COUNTERS(SSL_COUNTER_NAME) SSL_COUNTERS_N } ssl_counter;
@@ -127,7 +136,7 @@ request_rec *ssl_metrics_request(ssl_metrics_writer *w);
 /** post_config: finds or makes the shared memory of the counters. */
 void ssl_metrics_init(server_rec *main_server);
 
-/** Counts CONN's handshake, which was completed. */
+/** Counts CONN's handshake, which was completed; a backend's when that is let in as well. */
 void ssl_metrics_established(const ssl_conn *conn);
 
 /** Counts CONN's handshake as failed if it is not over: by the error at the head of this thread's queue. */

@@ -63,6 +63,7 @@ typedef struct ssl_outgoing {
 /** What an outgoing ssl_conn has beside; lives as long. */
 struct ssl_backend {
     ssl_proxy_config settings; /**< complete: of the section, over those of the server */
+    const ssl_ocsp_config *ocsp; /**< who is asked about its certificate: of the server; NULL: nobody */
     const ssl_outgoing *made;  /**< whose SSL_CTX it has */
     const ssl_material *material;
     const char *address;       /**< "name:port" of the backend, for messages */
@@ -87,7 +88,20 @@ typedef enum {
     SSL_PEER_COMMON_NAME  /**< with its first common name alone */
 } ssl_peer_name_rule;
 
+/** A <Proxy> section with SSLProxy... directives, as a server has it. */
+typedef struct ssl_proxy_section {
+    const char *title;                /**< '<Proxy "https://backend.example.org/">' */
+    const ssl_proxy_config *own;      /**< what it says itself */
+    const ssl_proxy_config *settings; /**< the same over what its server says: complete if the server's record is */
+} ssl_proxy_section;
+
 /** --- start --- */
+
+/** The sections of S and those that it inherits, in order, made in P: ssl_proxy_section. */
+apr_array_header_t *ssl_proxy_sections(apr_pool_t *p, server_rec *s);
+
+/** What S, or with SECTION this section of it, says of backends: its name for a log, with file and line. */
+const char *ssl_proxy_scope(apr_pool_t *p, server_rec *s, const ssl_proxy_section *section);
 
 /** post_config: makes the outgoing configuration of S, whose record is complete,
  * if SSLProxyEngine is on there.  APR_SUCCESS, or logged why not. */
@@ -134,8 +148,9 @@ int ssl_reuse_note_backend(request_rec *r);
 /** Whether what this thread sends to C comes from mod_proxy_http, which flushes whenever its backend has nothing yet. */
 int ssl_reuse_is_http_client(const conn_rec *c);
 
-/** The settings of the request that was noted. False: there is none, or DIR_CONF (NULL: any) is not its. */
-int ssl_reuse_wanted(const ap_conf_vector_t *dir_conf, ssl_proxy_config *settings);
+/** The settings of the request that was noted, and its server. False: there is none, or DIR_CONF (NULL: any)
+ * is not its. */
+int ssl_reuse_wanted(const ap_conf_vector_t *dir_conf, ssl_proxy_config *settings, server_rec **server);
 
 /** Whether a connection that was made with A may be used for a request with B. */
 int ssl_reuse_is_same(const ssl_backend *a, const ssl_backend *b);

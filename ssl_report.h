@@ -63,8 +63,12 @@ void ssl_describe_certs(apr_pool_t *p, ssl_report *list, SSL_CTX *ctx);
 int ssl_describe_count_cas(SSL_CTX *ctx);
 int ssl_describe_count_ca_names(const SSL_CTX *ctx);
 
-/** How many CRLs, in PEM, the file PATH holds. */
+/** How many certificates, CRLs, in PEM, the file PATH holds. */
+int ssl_describe_count_certs(const char *path);
 int ssl_describe_count_crls(const char *path);
+
+/** Adds to LIST a group for each certificate of the PEM file PATH that is not a CA's. */
+void ssl_describe_file_certs(apr_pool_t *p, ssl_report *list, const char *path);
 
 /** The names of the OpenSSL providers that are loaded, into LIST. */
 void ssl_describe_providers(ssl_report *list);

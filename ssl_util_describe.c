@@ -388,7 +388,7 @@ static void describe_chain(apr_pool_t *p, ssl_report *group, SSL_CTX *ctx)
     }
 }
 
-static void describe_cert(apr_pool_t *p, ssl_report *group, SSL_CTX *ctx, X509 *cert, const char *file)
+static void describe_cert(apr_pool_t *p, ssl_report *group, X509 *cert, const char *file)
 {
     ssl_report_text(group, "file", file);
     ssl_report_text(group, "subject", ssl_x509_name_rfc2253(p, X509_get_subject_name(cert)));
@@ -400,7 +400,6 @@ static void describe_cert(apr_pool_t *p, ssl_report *group, SSL_CTX *ctx, X509 *
     ssl_report_text(group, "signature", OBJ_nid2sn(X509_get_signature_nid(cert)));
     ssl_report_text(group, "sha256", fingerprint(p, cert));
     describe_ocsp_urls(p, group, cert);
-    describe_chain(p, group, ctx);
 }
 
 void ssl_describe_certs(apr_pool_t *p, ssl_report *list, SSL_CTX *ctx)
@@ -413,9 +412,53 @@ void ssl_describe_certs(apr_pool_t *p, ssl_report *list, SSL_CTX *ctx)
         const char *alias = (const char *)X509_alias_get0(cert, &length);
         const char *file = alias ? apr_pstrmemdup(p, alias, (apr_size_t)length) : NULL;
 
-        describe_cert(p, ssl_report_entry(list, "Certificate"), ctx, cert, file);
+        ssl_report *group = ssl_report_entry(list, "Certificate");
+
+        describe_cert(p, group, cert, file);
+        describe_chain(p, group, ctx);
     }
     ERR_clear_error();
+}
+
+/* Calls VISIT for each certificate of the PEM file PATH, and says how many there are. */
+static int visit_certs(const char *path, void (*visit)(void *context, X509 *cert), void *context)
+{
+    BIO *bio = BIO_new_file(path, "rb");
+    X509 *cert;
+    int count = 0;
+
+    while (bio && (cert = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
+        if (visit) {
+            visit(context, cert);
+        }
+        X509_free(cert);
+        count++;
+    }
+    BIO_free(bio);
+    ERR_clear_error();
+    return count;
+}
+
+typedef struct file_certs {
+    apr_pool_t *p;
+    ssl_report *list;
+    const char *path;
+} file_certs;
+
+static void describe_file_cert(void *context, X509 *cert)
+{
+    const file_certs *certs = context;
+
+    if (!ssl_x509_is_ca(cert)) {
+        describe_cert(certs->p, ssl_report_entry(certs->list, "Certificate for backends"), cert, certs->path);
+    }
+}
+
+void ssl_describe_file_certs(apr_pool_t *p, ssl_report *list, const char *path)
+{
+    file_certs certs = { p, list, path };
+
+    visit_certs(path, describe_file_cert, &certs);
 }
 
 /* --- client certificates ---------------------------------------------------------------- */
@@ -434,6 +477,11 @@ int ssl_describe_count_ca_names(const SSL_CTX *ctx)
     int count = sk_X509_NAME_num(SSL_CTX_get_client_CA_list(ctx));
 
     return count > 0 ? count : 0;
+}
+
+int ssl_describe_count_certs(const char *path)
+{
+    return visit_certs(path, NULL, NULL);
 }
 
 int ssl_describe_count_crls(const char *path)

@@ -4,7 +4,7 @@ use warnings;
 use lib 't/lib';
 use Test::More;
 use ModSSL::Backend qw(front via need);
-use ModSSL::Httpd qw(ours_only);
+use ModSSL::Httpd qw(ours_only mpm);
 use ModSSL::PKI qw(make_cert pki_file);
 use ModSSL::Responder;
 
@@ -54,6 +54,24 @@ for my $n (0 .. $#CASES) {
     like($h->errorlog, $log, '... log') if $log;
 }
 like(via($h, 'h1')->{body}, qr/The backend was refused: .*revoked/, 'the page says why');
+
+# A kept connection is for hosts that ask the same responder in the same way.
+my $one = mpm() eq 'prefork' ? "ServerLimit 1\nMaxRequestWorkers 1\n" : "ServerLimit 1\nMinSpareThreads 1\nMaxSpareThreads 8\nMaxRequestWorkers 8\n";
+my %shared = (good => $on . at('good'), same => $on . at('good'), revoked => $on . at('revoked'), nononce => "${on}SSLOCSPUseRequestNonce off\n" . at('good'),
+    off => $require . at('revoked'));
+my $kept = front(hosts => \%shared, main => "${one}ProxyPass /shared/ https://localhost:" . $backend->port('plain') . '/ retry=0');
+$kept->start or die $kept->why;
+my $connection = '';
+# host => [status, whether it is the connection of the request before]
+for my $case ([good => 200, 0], [same => 200, 1], [good => 200, 1], [revoked => 500, 0], [good => 200, 0], [nononce => 200, 0], [off => 200, 0], [same => 200, 0]) {
+    my ($host, $status, $same) = @$case;
+    my $got = via($kept, $host, path => '/shared/');
+    is($got->{status}, $status, "shared worker: $host");
+    my $now = $got->{seen}{connection} // '';
+    is($now eq $connection ? 1 : 0, $same, $same ? '... the same connection' : '... another connection');
+    $connection = $now;
+}
+ok($kept->stop, 'server stops');
 ok($h->alive, 'server lives');
 ok($h->stop, 'server stops');
 unlike($h->errorlog, qr/segmentation fault|exit signal/i, 'error log');

@@ -3,47 +3,16 @@
 use strict;
 use warnings;
 use lib 't/lib';
-use POSIX ();
 use Test::More;
-use IO::Socket::INET;
 use ModSSL::Httpd qw(have_module free_ports wait_for);
 use ModSSL::Client qw(:all);
-
-$ENV{PATH} = "$ENV{PATH}:/usr/sbin:/sbin";
+use ModSSL::Store qw(start_store stop_store);
 
 #   name of the cache, program, its arguments for a port
 my @stores = (
     ['memcache', 'memcached',    sub { ('-l', '127.0.0.1', '-p', $_[0], '-U', 0, '-m', 16) }],
     ['redis',    'redis-server', sub { ('--bind', '127.0.0.1', '--port', $_[0], '--save', '', '--appendonly', 'no') }],
 );
-
-my %running;
-
-sub start_store {
-    my ($program, $port, @args) = @_;
-    my $pid = fork;
-    defined $pid or die "fork: $!";
-    if (!$pid) {
-        open STDOUT, '>', '/dev/null';
-        open STDERR, '>&', \*STDOUT;
-        chdir($ENV{MODSSL_WORK} || '/tmp');
-        # it ends with this test, whatever happens to that
-        { exec 'setpriv', '--pdeathsig', 'TERM', 'timeout', 300, $program, @args }
-        POSIX::_exit(127);
-    }
-    $running{$pid} = 1;
-    wait_for(10, sub { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port) }) or return;
-    return $pid;
-}
-
-sub stop_store {
-    my ($pid) = @_;
-    kill 'TERM', $pid;
-    waitpid $pid, 0;
-    delete $running{$pid};
-    return;
-}
-END { local $?; kill 'TERM', keys %running if %running }
 
 sub server {
     my ($cache) = @_;

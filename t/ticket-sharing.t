@@ -5,14 +5,13 @@ use warnings;
 use lib 't/lib';
 use Test::More;
 use IO::Socket::INET;
-use POSIX ();
 use ModSSL::Httpd qw(ours_only have_module free_ports wait_for);
 use ModSSL::PKI qw(spew);
+use ModSSL::Store qw(start_store stop_store);
 use ModSSL::Ticket qw(visit key_file);
 use File::Temp ();
 ours_only('stock shares no keys');
 
-$ENV{PATH} = "$ENV{PATH}:/usr/sbin:/sbin";
 my $dir = File::Temp->newdir(DIR => $ENV{MODSSL_WORK} || '/tmp');
 key_file("$dir/secret", 32);
 
@@ -61,34 +60,6 @@ for my $cache ('shmcb:', 'dbm:@root@/run/tickets') {
 }
 
 # --- stores -----------------------------------------------------------------------------------------
-
-my %running;
-
-sub start_store {
-    my ($program, $port, @args) = @_;
-    my $pid = fork;
-    defined $pid or die "fork: $!";
-    if (!$pid) {
-        open STDOUT, '>', '/dev/null';
-        open STDERR, '>&', \*STDOUT;
-        chdir($ENV{MODSSL_WORK} || '/tmp');
-        # it ends with this test, whatever happens to that
-        { exec 'setpriv', '--pdeathsig', 'TERM', 'timeout', 300, $program, @args }
-        POSIX::_exit(127);
-    }
-    $running{$pid} = 1;
-    wait_for(10, sub { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port) }) or return;
-    return $pid;
-}
-
-sub stop_store {
-    my ($pid) = @_;
-    kill 'TERM', $pid;
-    waitpid $pid, 0;
-    delete $running{$pid};
-    return;
-}
-END { local $?; kill 'TERM', keys %running if %running }
 
 # One command of a store's own protocol; what came back.
 sub ask {
