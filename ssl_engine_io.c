@@ -299,10 +299,10 @@ static apr_status_t filter_in(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_m
     io_ctx *io = f->ctx;
     apr_status_t rv;
 
+    if (mode == AP_MODE_SPECULATIVE && io->conn->backend && (rv = ssl_proxy_reuse(io->conn)) != APR_SUCCESS) {
+        return rv;
+    }
     if (!has_bytes(io)) {
-        if (mode == AP_MODE_SPECULATIVE && io->conn->backend && (rv = ssl_proxy_reuse(io->conn)) != APR_SUCCESS) {
-            return rv;
-        }
         rv = ssl_conn_progress(io->conn, SSL_CONN_ESTABLISHED, block);
         if (rv != APR_SUCCESS || mode == AP_MODE_INIT) {
             return mode == AP_MODE_READBYTES ? end_of_body(io->conn, rv) : rv;
