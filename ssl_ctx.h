@@ -25,7 +25,7 @@ typedef struct ssl_pair {
     STACK_OF(X509) *chain; /**< of the certificate's file; NULL: there is none */
     STACK_OF(X509) *extra; /**< of SSLCertificateChainFile, for want of `chain`; or NULL */
     int has_parameters;    /**< the file also holds DH parameters or a curve */
-    const char *signature; /**< the files and their stamps; NULL: it can't be kept */
+    const char *signature; /**< of the files and their stamps; NULL: it can't be kept */
 } ssl_pair;
 
 /** The certificates of a virtual host, shared with hosts of equal settings
@@ -85,9 +85,9 @@ apr_status_t ssl_ctx_assign(ssl_ctx_plan *plan, ssl_host *host, apr_pool_t *scra
 /** Something that outlives the configuration that it was made for.  Allocated
  * by malloc: such come and go for the life of the process. */
 typedef struct ssl_kept {
-    char *signature;
     void *object;
     int in_use; /**< by the configuration that is being made */
+    char signature[];
 } ssl_kept;
 
 /** What is kept of this KIND under SIGNATURE, or NULL.  Who takes it sets in_use. */

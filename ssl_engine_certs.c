@@ -17,6 +17,8 @@
 #include <openssl/pem.h>
 #include <openssl/pkcs12.h>
 
+#include "apr_base64.h"
+
 #include "ssl_confcmd.h"
 #include "ssl_ctx.h"
 #include "ssl_log.h"
@@ -502,13 +504,29 @@ static pair_source source_of(const ssl_ctx_build *b, int i)
     return from;
 }
 
+/* Thousands of hosts keep one each: so not the text, with two paths in it. */
+static const char *digest(apr_pool_t *p, const char *text)
+{
+    unsigned char hash[EVP_MAX_MD_SIZE];
+    unsigned int len;
+    char *shown = apr_palloc(p, (apr_size_t)apr_base64_encode_len(sizeof(hash)));
+
+    if (!EVP_Digest(text, strlen(text), hash, &len, EVP_sha256(), NULL)) {
+        return text;
+    }
+    apr_base64_encode_binary(shown, hash, (int)len);
+    return shown;
+}
+
 /* Without its private key, a certificate of a dump is another one. */
 static const char *sign(const ssl_ctx_build *b, const pair_source *from)
 {
-    return apr_pstrcat(b->p, ssl_global()->reporting ? "report\n" : "", ssl_global()->fips == 1 ? "fips\n" : "",
+    const char *text = apr_pstrcat(b->p, ssl_global()->reporting ? "report\n" : "", ssl_global()->fips == 1 ? "fips\n" : "",
                        ssl_config_file_stamp(b->p, from->cert_path), "\n",
                        ssl_config_file_stamp(b->p, from->key_path), "\n",
                        ssl_config_file_stamp(b->p, b->cfg->chain_file), NULL);
+
+    return digest(b->p, text);
 }
 
 static const ssl_pair *find_or_load(ssl_ctx_build *b, int i)

@@ -7,6 +7,8 @@
  * the stamps of the files that it was made from) to the object.  httpd unloads
  * this module between readings of its configuration, so nothing in there may
  * hold an address of ours: whoever sweeps brings the function that destroys.
+ * The module that finds an object may even be a newer one than made it: a kind
+ * whose records change gets a new name.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -48,11 +50,12 @@ ssl_kept *ssl_kept_find(const char *kind, const char *signature)
 
 ssl_kept *ssl_kept_add(const char *kind, const char *signature, void *object)
 {
-    ssl_kept *kept = ap_malloc(sizeof(*kept));
+    apr_size_t size = strlen(signature) + 1;
+    ssl_kept *kept = ap_malloc(sizeof(*kept) + size);
 
     kept->object = object;
     kept->in_use = 1;
-    kept->signature = strdup(signature);
+    memcpy(kept->signature, signature, size);
     apr_hash_set(ssl_kept_hash(kind), kept->signature, APR_HASH_KEY_STRING, kept);
     return kept;
 }
@@ -61,7 +64,6 @@ static void forget(apr_hash_t *all, ssl_kept *kept, void (*destroy)(void *object
 {
     apr_hash_set(all, kept->signature, APR_HASH_KEY_STRING, NULL);
     destroy(kept->object);
-    free(kept->signature);
     free(kept);
 }
 
