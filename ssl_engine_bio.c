@@ -380,47 +380,55 @@ int ssl_transport_is_silent(ssl_transport *t)
     return APR_STATUS_IS_EAGAIN(rv);
 }
 
+/* What BIO_read(3) says when there is nothing. */
+static int read_nothing(BIO *bio, ssl_transport *t)
+{
+    t->looked = 0;
+    if (may_retry(t->in_status)) {
+        BIO_set_retry_read(bio);
+        return -1;
+    }
+    return APR_STATUS_IS_EOF(t->in_status) ? 0 : -1;
+}
+
+/* Takes at most SIZE bytes out of the first bucket; 0: there is none. */
+static apr_size_t take_received(ssl_transport *t, char *buffer, apr_size_t size)
+{
+    apr_bucket *e = APR_BRIGADE_FIRST(t->received);
+    const char *data;
+    apr_size_t len;
+
+    if (APR_BRIGADE_EMPTY(t->received) || apr_bucket_read(e, &data, &len, APR_BLOCK_READ) != APR_SUCCESS) {
+        return 0;
+    }
+    if (len > size) {
+        memcpy(buffer, data, size);
+        e->start += (apr_off_t)size;
+        e->length -= size;
+        return size;
+    }
+    memcpy(buffer, data, len);
+    apr_bucket_delete(e);
+    return len;
+}
+
 static int bio_read(BIO *bio, char *buffer, int size)
 {
     ssl_transport *t = BIO_get_data(bio);
-    apr_size_t copied = 0;
+    apr_size_t copied = 0, more;
 
     BIO_clear_retry_flags(bio);
     if (size <= 0) {
         return 0;
     }
-    if (APR_BRIGADE_EMPTY(t->received) && !t->looked && ssl_transport_fetch(t, (apr_size_t)size) == APR_SUCCESS) {
-        /* there is some now */
+    if (APR_BRIGADE_EMPTY(t->received) && (t->looked || ssl_transport_fetch(t, (apr_size_t)size) != APR_SUCCESS)) {
+        return read_nothing(bio, t);
     }
-    if (APR_BRIGADE_EMPTY(t->received)) {
-        t->looked = 0;
-        if (may_retry(t->in_status)) {
-            BIO_set_retry_read(bio);
-            return -1;
-        }
-        return APR_STATUS_IS_EOF(t->in_status) ? 0 : -1;
-    }
-    while (copied < (apr_size_t)size && !APR_BRIGADE_EMPTY(t->received)) {
-        apr_bucket *e = APR_BRIGADE_FIRST(t->received);
-        const char *data;
-        apr_size_t len;
-
-        if (apr_bucket_read(e, &data, &len, APR_BLOCK_READ) != APR_SUCCESS) {
-            return -1;
-        }
-        if (len > (apr_size_t)size - copied) {
-            len = (apr_size_t)size - copied;
-            memcpy(buffer + copied, data, len);
-            e->start += (apr_off_t)len;
-            e->length -= len;
-        }
-        else {
-            memcpy(buffer + copied, data, len);
-            apr_bucket_delete(e);
-        }
-        copied += len;
-    }
-    return (int)copied;
+    do {
+        more = take_received(t, buffer + copied, (apr_size_t)size - copied);
+        copied += more;
+    } while (more && copied < (apr_size_t)size);
+    return copied ? (int)copied : -1;
 }
 
 /* --- the first bytes ------------------------------------------------------------ */
