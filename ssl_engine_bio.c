@@ -9,6 +9,9 @@
  * first records after a request leave sooner.
  * Nothing is sent because OpenSSL says "flush": what matters is whether the
  * peer waits, and that is known when we are about to wait for the peer.
+ *
+ * Receiving.  From clients, through httpd's filters; from backends, 64 KB at a
+ * time from the socket, if no other filter needs to see the bytes.
  */
 #include "ssl_filter.h"
 

@@ -8,7 +8,7 @@
  * records straight from where they are.
  *
  * Input.  Plaintext that was decrypted and not asked for yet stays in
- * `plain`; all modes take from there, and refill it.
+ * `plain`; all modes take from there, and refill it.  Lines are lent.
  */
 #include <unistd.h>
 
