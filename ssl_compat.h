@@ -9,6 +9,7 @@
 #define SSL_COMPAT_H
 
 #include <openssl/comp.h>
+#include <openssl/httperr.h>
 #include <openssl/opensslv.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
@@ -29,6 +30,14 @@
 /* httpd before 2.4.68 knows no such flag: ssl_engine_expr.c refuses these functions itself. */
 #ifndef AP_EXPR_FLAG_RESTRICTED_FILE_FUNC
 #define AP_EXPR_FLAG_RESTRICTED_FILE_FUNC 16
+#endif
+
+/* What older OpenSSLs do not complain of: the number of an HTTP header's lines; text where DER was expected. */
+#ifndef HTTP_R_RESPONSE_TOO_MANY_HDRLINES
+#define HTTP_R_RESPONSE_TOO_MANY_HDRLINES 130
+#endif
+#ifndef HTTP_R_CONTENT_TYPE_MISMATCH
+#define HTTP_R_CONTENT_TYPE_MISMATCH 131
 #endif
 
 /* SSLv3 was removed from most builds of OpenSSL 3 and altogether from 4.0. */

@@ -144,7 +144,7 @@ static const char *printable(apr_pool_t *p, const char *text, apr_size_t len)
 {
     char *copy = apr_pstrmemdup(p, text, len);
 
-    for (char *c = copy; *c; c++) {
+    for (char *c = copy; c < copy + len; c++) {
         if (apr_iscntrl(*c) || (unsigned char)*c > 126) {
             *c = '?';
         }

@@ -24,10 +24,10 @@
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/http.h>
-#include <openssl/httperr.h>
 #include <openssl/ocsperr.h>
 #include <openssl/x509v3.h>
 
+#include "ssl_compat.h"
 #include "ssl_ocsp.h"
 
 /* Of a text that came from outside: enough to recognize it by. */
@@ -51,6 +51,7 @@ static const struct complaint {
     int lib, reason;
     const char *words;
 } complaints[] = {
+    { ERR_LIB_HTTP, HTTP_R_CONTENT_TYPE_MISMATCH, "it sent text, and no DER" },
     { ERR_LIB_HTTP, HTTP_R_ERROR_PARSING_ASN1_LENGTH, "it sent no DER" },
     { ERR_LIB_HTTP, HTTP_R_FAILED_READING_DATA, "it closed the connection before an answer was whole" },
     { ERR_LIB_HTTP, HTTP_R_HEADER_PARSE_ERROR, "it does not speak HTTP" },
@@ -62,6 +63,7 @@ static const struct complaint {
     { ERR_LIB_HTTP, HTTP_R_RECEIVED_ERROR, "it answers with an HTTP error" },
     { ERR_LIB_HTTP, HTTP_R_RECEIVED_WRONG_HTTP_VERSION, "it does not speak HTTP/1" },
     { ERR_LIB_HTTP, HTTP_R_REDIRECTION_NOT_ENABLED, "it redirects, which is not followed" },
+    { ERR_LIB_HTTP, HTTP_R_RESPONSE_TOO_MANY_HDRLINES, "it sends too long an HTTP header" },
     { ERR_LIB_HTTP, HTTP_R_STATUS_CODE_UNSUPPORTED, "it answers with an unexpected HTTP status" },
     { ERR_LIB_HTTP, HTTP_R_UNEXPECTED_CONTENT_TYPE, "it does not call its answer application/ocsp-response" },
     { ERR_LIB_OCSP, OCSP_R_CERTIFICATE_VERIFY_ERROR, "the certificate of who signed it cannot be trusted" },
@@ -250,6 +252,7 @@ typedef struct transport {
     const volatile int *stop;
     apr_size_t bytes_left; /* to be received, HTTP header and all */
     int late, flooded;
+    char head[QUOTE_MAX]; /* the first bytes that came, and a NUL */
 } transport;
 
 #define SLICE apr_time_from_msec(100) /* how often an exchange that may be stopped is looked after */
@@ -275,6 +278,14 @@ static apr_status_t wait_for(transport *t, int reading)
     return rv;
 }
 
+/* LEN bytes have come. */
+static void note_head(transport *t, const char *data, size_t len)
+{
+    size_t have = strlen(t->head), room = sizeof(t->head) - 1 - have;
+
+    memcpy(t->head + have, data, len < room ? len : room);
+}
+
 /* BIO_callback_fn_ex: OpenSSL's HTTP client only counts seconds, and does not
  * look at the clock while data flows. */
 static long watch(BIO *bio, int operation, const char *data, size_t len, int i, long l, int result, size_t *processed)
@@ -282,8 +293,9 @@ static long watch(BIO *bio, int operation, const char *data, size_t len, int i, 
     transport *t = (transport *)BIO_get_callback_arg(bio);
     int reading = operation == BIO_CB_READ;
 
-    (void)data, (void)len, (void)i, (void)l;
+    (void)len, (void)i, (void)l;
     if (operation == (BIO_CB_READ | BIO_CB_RETURN) && result > 0 && processed) {
+        note_head(t, data, *processed);
         t->flooded = *processed > t->bytes_left;
         t->bytes_left -= t->flooded ? t->bytes_left : *processed;
         return t->flooded ? 0 : result;
@@ -378,11 +390,36 @@ static BIO *post(transport *t, const place *at, const char *path, const ssl_ocsp
     return answer;
 }
 
+static const char *first_line(apr_pool_t *p, const char *text)
+{
+    return apr_pstrndup(p, text, strcspn(text, "\r\n"));
+}
+
+/* What is wrong with the status that came, or NULL.  OpenSSL refuses errors itself before 3.5, later it hands over what
+ * came with them. */
+static const char *status_problem(const transport *t)
+{
+    const char *code = t->head + strcspn(t->head, " "), *reason;
+
+    code += strspn(code, " ");
+    if (strncmp(code, "200", 3) == 0) {
+        return NULL;
+    }
+    reason = code + strcspn(code, " \r\n");
+    return apr_psprintf(t->p, "it answers with an HTTP error (code=%s, reason=%s)",
+                        quoted(t->p, apr_pstrndup(t->p, code, (apr_size_t)(reason - code))),
+                        quoted(t->p, first_line(t->p, reason + strspn(reason, " "))));
+}
+
 /* The words for an exchange with WHO that did not come about. */
 static const char *no_answer(transport *t, const char *who, const ssl_ocsp_exchange *how, apr_size_t max_len)
 {
     const char *cause = why(t->p, "it sends too long a line of HTTP, or broke off");
 
+    /* of which OpenSSL since 3.5 says that the connection ended */
+    if (*t->head && strncmp(t->head, "HTTP/", strlen("HTTP/")) != 0) {
+        cause = apr_psprintf(t->p, "it does not speak HTTP (%s)", quoted(t->p, first_line(t->p, t->head)));
+    }
     return t->late ? apr_psprintf(t->p, "%s did not answer within %" APR_TIME_T_FMT " ms", who,
                                   apr_time_as_msec(how->timeout))
          : t->flooded ? apr_psprintf(t->p, "%s sends more than %" APR_SIZE_T_FMT " bytes", who, max_len)
@@ -397,6 +434,7 @@ static apr_status_t exchange(transport *t, const place *at, const char *path, co
                              apr_size_t *len, const char **problem)
 {
     apr_size_t max_len = how->max_len ? how->max_len : SSL_OCSP_MAX_ANSWER;
+    const char *wrong;
     BIO *answer;
 
     t->bytes_left = max_len + HEADER_MAX;
@@ -405,10 +443,12 @@ static apr_status_t exchange(transport *t, const place *at, const char *path, co
         *problem = no_answer(t, who, how, max_len);
         return t->late ? APR_TIMEUP : APR_EGENERAL;
     }
-    *der = whole_value(t->p, answer, len);
+    wrong = status_problem(t);
+    *der = wrong ? NULL : whole_value(t->p, answer, len);
     BIO_free(answer);
     if (!*der) {
-        *problem = apr_psprintf(t->p, "%s sent no usable answer: there is something behind it", who);
+        *problem = apr_psprintf(t->p, "%s sent no usable answer: %s", who,
+                                wrong ? wrong : "there is something behind it");
     }
     return *der ? APR_SUCCESS : APR_EGENERAL;
 }

@@ -99,7 +99,7 @@ subtest 'unreadable' => sub {
         chmod 0600, $mine->file('conf/c.pem', $crt), $mine->file('conf/k.pem', $key);
         $mine->config("SSLEngine on\n$lines\n");
         unlink "$root/logs/error_log";
-        my $out = `timeout 20 setpriv --reuid=$uid --regid=$gid --clear-groups @{[ ModSSL::Httpd::httpd_binary() ]} -d $root -f $root/conf/httpd.conf -DFOREGROUND 2>&1 </dev/null`;
+        my $out = `timeout 100 setpriv --reuid=$uid --regid=$gid --clear-groups @{[ ModSSL::Httpd::httpd_binary() ]} -d $root -f $root/conf/httpd.conf -DFOREGROUND 2>&1 </dev/null`;
         is($? >> 8, 1, "$what: does not start, exit status 1");
         next if is_stock();
         $out .= $mine->errorlog;

@@ -90,7 +90,7 @@ sub browse {
         open STDIN,  '<', '/dev/null';
         open STDOUT, '>', $out;
         open STDERR, '>', "$out.err";
-        { exec 'timeout', '-k', 5, 60, $chromium, qw(--headless --no-sandbox --disable-gpu --disable-quic --no-first-run
+        { exec 'timeout', '-k', 5, 120, $chromium, qw(--headless --no-sandbox --disable-gpu --disable-quic --no-first-run
               --disable-background-networking --disable-component-update --disable-sync --disable-dev-shm-usage
               --disable-extensions --disable-default-apps --no-proxy-server --no-default-browser-check --metrics-recording-only),
               '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE localhost , EXCLUDE 127.0.0.1', "--user-data-dir=$profile", @trust, @args }

@@ -34,7 +34,7 @@ my $port = $h->port;
 sub h2load {
     my ($name, $clients, $requests, $file, @args) = @_;
     my $size = -s $h->htdocs . "/$file";
-    my $out = `timeout 60 h2load -c $clients -n $requests @args https://127.0.0.1:$port/$file 2>&1`;
+    my $out = `timeout 100 h2load -c $clients -n $requests @args https://127.0.0.1:$port/$file 2>&1`;
     like($out, qr/$requests succeeded, 0 failed, 0 errored, 0 timeout/, "$name: all succeed") or diag $out;
     like($out, qr/status codes: $requests 2xx/, "$name: status");
     my ($bytes) = $out =~ /\((\d+)\) data$/m;

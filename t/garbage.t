@@ -39,7 +39,7 @@ sub ends {
         }
     }
     shutdown $sock, SHUT_WR if !$o{open};
-    my ($answer, $end) = ('', time + 20);
+    my ($answer, $end) = ('', time + 80);
     my $select = IO::Select->new($sock);
     while (1) {
         my $left = $end - time;

@@ -115,16 +115,16 @@ for my $args ([], ['--tls-max', '1.2']) {
     ($status) = h2_get(port => $port, host => 'rsa.test', path => '/tls-only/', args => $args);
     is($status, 200, "$name: a stream counts as TLS for SSLRequireSSL and Require ssl");
 }
-like($h->accesslog('tls'), qr{^GET /large\.txt HTTP/2\.0\|200\|TLSv1\.3\|on\|[^|]*\|rsa\.test$}m, 'log of a stream');
+ok(ModSSL::Httpd::wait_for(5, sub { $h->accesslog('tls') =~ m{^GET /large\.txt HTTP/2\.0\|200\|TLSv1\.3\|on\|[^|]*\|rsa\.test$}m }), 'log of a stream');
 
 # 100 different pages as streams of one connection
 my @urls = map { "https://127.0.0.1:$port/$_.txt" } 1 .. 100;
-my $out = `timeout 30 nghttp -y @urls 2>&1`;
+my $out = `timeout 100 nghttp -y @urls 2>&1`;
 is(join(' ', sort { $a <=> $b } $out =~ /<page (\d+)>/g), join(' ', 1 .. 100), '100 pages on one connection');
 
 for my $case ([1, 100, 2000, '100.txt'], [20, 100, 4000, '100.txt'], [20, 50, 1000, 'large.txt'], [10, 10, 200, 'cgi/env']) {
     my ($clients, $streams, $requests, $path) = @$case;
-    $out = `timeout 60 h2load -c $clients -m $streams -n $requests https://127.0.0.1:$port/$path 2>&1`;
+    $out = `timeout 100 h2load -c $clients -m $streams -n $requests https://127.0.0.1:$port/$path 2>&1`;
     my $name = "$clients connections, $streams streams each, $requests times /$path";
     like($out, qr/$requests succeeded, 0 failed, 0 errored/, $name) or diag $out;
     like($out, qr/status codes: $requests 2xx/, "$name: status");
@@ -135,7 +135,7 @@ for my $case ([1, 100, 2000, '100.txt'], [20, 100, 4000, '100.txt'], [20, 50, 10
 
 # Uploads side by side, and connections that die with streams under way
 my $file = $h->file('upload', $text x 10);
-$out = `timeout 60 h2load -c 5 -m 5 -n 50 -d $file https://127.0.0.1:$port/cgi/echo 2>&1`;
+$out = `timeout 100 h2load -c 5 -m 5 -n 50 -d $file https://127.0.0.1:$port/cgi/echo 2>&1`;
 like($out, qr/50 succeeded, 0 failed, 0 errored/, '50 uploads') or diag $out;
 is(($out =~ /\((\d+)\) data$/m)[0], 50 * length($text) * 10, '50 uploads: all of it came back');
 system("timeout -s KILL 0.3 h2load -c 10 -m 50 -D 5 https://127.0.0.1:$port/large.txt >/dev/null 2>&1");

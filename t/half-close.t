@@ -43,7 +43,7 @@ for my $version ('1.2', '1.3') {
             # together in one segment: the server finds both when it looks
             $w->put_raw($w->seal($request));
             $ENDING{$ending}->($w);
-            my $got = $w->get_all(15);
+            my $got = $w->get_all(50);
             ok($got =~ $want, $name) or diag substr $got, 0, 300;
             ok($w->eof, "$name: the server ends the connection");
         }

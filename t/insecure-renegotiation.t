@@ -24,7 +24,7 @@ CONF
 # What gnutls-cli says when this is what it is to send; its input stays open until it ends, or it would not renegotiate.
 sub gnutls {
     my ($input, @args) = @_;
-    my $pid = open2(my $from, my $to, 'sh', '-c', 'exec timeout 20 gnutls-cli "$@" 2>&1', 'sh', @args);
+    my $pid = open2(my $from, my $to, 'sh', '-c', 'exec timeout 100 gnutls-cli "$@" 2>&1', 'sh', @args);
     syswrite $to, $input;
     my $out = do { local $/; <$from> };
     close $to;

@@ -33,7 +33,7 @@ my @CASES = (
 );
 for my $case (@CASES) {
     my ($name, $script) = @$case;
-    my ($out, $rc) = s_client(port => $h->port, args => ['-tls1_3', '-crlf'], ign_eof => 0, timeout => 15, input => [@$script, qr/<page 3>/]);
+    my ($out, $rc) = s_client(port => $h->port, args => ['-tls1_3', '-crlf'], ign_eof => 0, timeout => 30, input => [@$script, qr/<page 3>/]);
     my $updates = grep { !ref && /^k$/i } @$script;
     my $seen = () = $out =~ /^KEYUPDATE$/mg;
     is($seen, $updates, "$name: $updates key updates");

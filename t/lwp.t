@@ -29,7 +29,7 @@ my $url = 'https://localhost:' . $h->port;
 
 sub agent {
     my ($ssl, @more) = @_;
-    return LWP::UserAgent->new(timeout => 20, ssl_opts => { SSL_ca_file => pki_file('ca.crt'), %{ $ssl || {} } }, @more);
+    return LWP::UserAgent->new(timeout => 80, ssl_opts => { SSL_ca_file => pki_file('ca.crt'), %{ $ssl || {} } }, @more);
 }
 
 my $ua = agent();

@@ -44,7 +44,7 @@ SSLProtocol -all +TLSv1.2 +TLSv1.3
 CONF
 
 my $h = ModSSL::Httpd->new(listen => ['https', 'verify', 'plain'], modules => ['reqtimeout'],
-    config => "RequestReadTimeout handshake=1\n$tls");
+    config => "RequestReadTimeout handshake=4\n$tls");
 $h->start or die $h->why;
 
 sub ask {
@@ -167,7 +167,7 @@ sub send_raw {
     my $s = IO::Socket::INET->new(PeerAddr => "127.0.0.1:$port", Timeout => 10) or die "connect: $!";
     print $s $bytes;
     local $SIG{ALRM} = sub { die "no end\n" };
-    alarm 20;
+    alarm 50;
     my $got = do { local $/; <$s> } if length $bytes && $bytes ne 'wait';
     alarm 0;
     close $s;

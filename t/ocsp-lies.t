@@ -2,7 +2,7 @@
 use strict;
 use warnings;
 use Test::More;
-use ModSSL::Httpd qw(is_stock wait_for);
+use ModSSL::Httpd qw(is_stock openssl_version wait_for);
 use ModSSL::Client qw(:all);
 use ModSSL::Responder;
 use ModSSL::Admission qw(admissions admitted);
@@ -35,16 +35,19 @@ my @LIES = (
     'no-such-mode'      => qr/it answers with an HTTP error \(code=404/,
     redirect            => qr/it redirects, which is not followed/,
     'no-http'           => qr/it does not speak HTTP/,
-    endless             => qr/sends more than 65536 bytes/,
+    endless             => qr/sends more than 65536 bytes|it sends too long an HTTP header/,
 );
+# OpenSSL's HTTP client, as it has become, takes no text for DER.
+my $no_text = openssl_version() =~ /^(\d+)\.(\d+)/ && ($1 > 3 || $2 >= 5);
 my @rows;
 while (my ($mode, $log) = splice @LIES, 0, 2) {
     push @rows, [$mode, at($mode), 'client', 'out', log => $log];
 }
 push @rows,
     ['trailing', at('trailing'), 'client', 'out', stock => 'SUCCESS', log => qr/its answer is not as long as it says/],
-    ['huge', at('huge'), 'client', 'out', stock => 'SUCCESS', log => qr/its answer is too long \(length=\d+, max=65536\)/],
-    (map { ["wrong type: $_", at($_), 'client', 'SUCCESS'] } 'wrong-type', 'no-type'),    # signed all the same
+    ['huge', at('huge'), 'client', 'out', stock => 'SUCCESS', log => qr/its answer is too long \([^)]*length=\d+, max=65536\)/],
+    (map { ["wrong type: $_", at($_), 'client', 'SUCCESS'] } 'good?type=application/octet-stream', 'no-type'),    # signed all the same
+    ['wrong type: text', at('wrong-type'), 'client', $no_text ? ('out', stock => 'SUCCESS', log => qr/it sent text, and no DER/) : 'SUCCESS'],
     (map { [$_, "$brief\n" . at($_), 'client', 'out', log => qr/did not answer within 1000 ms/] } 'never', 'late', 'slow'),
     ['nobody there', 'SSLOCSPDefaultResponder http://127.0.0.1:1/', 'client', 'out', log => qr/cannot be reached: Connection refused/],
     ['no such host', 'SSLOCSPDefaultResponder http://no-such-host.invalid/', 'client', 'out', log => qr/cannot be reached: /],

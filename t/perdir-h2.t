@@ -76,7 +76,7 @@ is($curl_info{http_version}, '1.1', 'comes again, too');
 
 # What goes over the wire, and that the connection lives for other streams
 my @urls = map { 'https://127.0.0.1:' . $h->port . "/cgi/env/$_" } qw(require none);
-my $out = `timeout 20 nghttp -v @urls 2>&1`;
+my $out = `timeout 100 nghttp -v @urls 2>&1`;
 like($out, qr/recv RST_STREAM frame.*?\n\s*\(error_code=HTTP_1_1_REQUIRED/, 'the stream ends with HTTP_1_1_REQUIRED');
 like($out, qr/^SSL_CLIENT_VERIFY=NONE$/m, 'another stream of this connection is served');
 unlike($out, qr/recv GOAWAY.*?error_code=(?!NO_ERROR)/s, 'the connection is not given up');

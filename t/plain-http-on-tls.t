@@ -13,7 +13,7 @@ use ModSSL::Client qw(:all);
 sub server {
     my ($name, $lines, %o) = @_;
     my $h = ModSSL::Httpd->new(name => "plain-$name", listen => [qw(https plain)], %o, config => <<"CONF");
-Timeout 20
+Timeout 200
 AcceptFilter http none
 AcceptFilter https none
 UseCanonicalName Off

@@ -40,13 +40,13 @@ sub dialog {
     my @command = $h->command('-DFOREGROUND');
     my $env = $ENV{MODSSL_ASAN} ? "LD_PRELOAD=$ENV{MODSSL_ASAN} ASAN_OPTIONS=detect_leaks=0 " : '';
     $command[2] = $line =~ s/HTTPD/env $env$command[2]/r;    # script -qec LINE /dev/null
-    my $pid = open2(my $from, my $to, 'timeout', '-k', 5, 60, @command);
+    my $pid = open2(my $from, my $to, 'timeout', '-k', 5, 120, @command);
     my $text = '';
     my $seen = 0;
     my $ended = 0;
     my $up = 0;
     vec(my $bits = '', fileno $from, 1) = 1;
-    for (1 .. 300) {
+    for (1 .. 900) {
         if (select(my $ready = $bits, undef, undef, 0.1)) {
             sysread($from, $text, 4096, length $text) or do { $ended = 1; last };
         }

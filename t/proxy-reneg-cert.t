@@ -6,7 +6,7 @@ use Test::More;
 use IO::Select;
 use Net::SSLeay;
 use ModSSL::Backend qw(front via tls request);
-use ModSSL::Httpd qw(ours_only);
+use ModSSL::Httpd qw(ours_only wait_for);
 use ModSSL::PKI qw(pki_file);
 
 ours_only('the stock module looks at names after the first handshake only');
@@ -26,7 +26,7 @@ sub backend {
         Net::SSLeay::renegotiate($ssl) == 1 or die 'renegotiate';
         Net::SSLeay::do_handshake($ssl);
         my $reading = IO::Select->new($raw);
-        while ($reading->can_read(3)) {
+        while ($reading->can_read(5)) {
             my ($got, $rv) = Net::SSLeay::read($ssl, 1);
             my $error = $rv > 0 ? 0 : Net::SSLeay::get_error($ssl, $rv);
             return $_[1]->note("$name: the proxy broke off") if $error && $error != Net::SSLeay::ERROR_WANT_READ();
@@ -48,6 +48,8 @@ $h->start or die $h->why;
 for my $name (sort keys %CASES) {
     my ($status, $seen) = @{ $CASES{$name} };
     is(via($h, $name)->{status}, $status, "$name: status");
+    # the proxy's client has its answer before the backend has noticed
+    wait_for(10, sub { $backends{$name}->notes });
     is(join('', $backends{$name}->notes), "$name: the proxy $seen", "$name: the backend");
 }
 like($h->errorlog, qr/its certificate is not for the name 'localhost'/, 'the log says why');

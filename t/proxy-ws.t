@@ -95,7 +95,9 @@ for my $name (qw(wss wsstls upgrade uptls rewrite)) {
     is((read_frame($sock))[0], 8, '... close comes back');
     is(sysread($sock, my $rest, 10) || 0, 0, '... then the end');
 }
-is(scalar(grep { $_ eq 'closed' } $backend->notes), 5, 'the backend has seen five closes');
+my $closed;
+ModSSL::Httpd::wait_for(10, sub { $closed = grep { $_ eq 'closed' } $backend->notes; $closed >= 5 });
+is($closed, 5, 'the backend has seen five closes');
 for my $case (['refused', 500], ['noengine', 500]) {
     my ($name, $status) = @$case;
     is(via($h, $name, @upgrade)->{status}, $status, $name);

@@ -7,7 +7,7 @@ use IO::Select;
 use IO::Socket::UNIX;
 use POSIX qw(mkfifo);
 use Test::More;
-use ModSSL::Httpd qw(is_stock);
+use ModSSL::Httpd qw(is_stock wait_for);
 use ModSSL::Client qw(:all);
 use ModSSL::PKI qw(slurp);
 use Time::HiRes qw(sleep);
@@ -124,7 +124,7 @@ SKIP: {
     subtest 'the generator of the kernel is not read for each connection' => sub {
         for my $name ('/dev/urandom', '/dev/random', $h->root . '/conf/other-name') {
             start("SSLRandomSeed connect file:$name 512") or next;
-            like($h->errorlog, qr/:info\].*SSLRandomSeed connect file:\Q$name\E \(.*it is not read again/, $name);
+            ok($h->errorlog_like(qr/:info\].*SSLRandomSeed connect file:\Q$name\E \(.*it is not read again/), $name);
             is(served(), 'served', 'and serves');
             $h->stop;
         }
@@ -155,8 +155,8 @@ SKIP: {
 
     subtest 'children differ' => sub {
         start("SSLRandomSeed startup file:conf/seed.bin") or return;
-        my @lines = $h->errorlog =~ /pid (\d+):.*SSLRandomSeed file:\S+: 1000 bytes/g;
-        my %pids = map { $_ => 1 } @lines;
+        my %pids;
+        wait_for(10, sub { %pids = map { $_ => 1 } $h->errorlog =~ /pid (\d+):.*SSLRandomSeed file:\S+: 1000 bytes/g; keys %pids >= 2 });
         cmp_ok(scalar keys %pids, '>=', 2, 'the file is read by the parent and by each child');
         $h->stop;
     };

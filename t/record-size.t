@@ -3,7 +3,7 @@
 use strict;
 use warnings;
 use Test::More;
-use Time::HiRes qw(sleep);
+use Time::HiRes qw(sleep time);
 use ModSSL::Httpd qw(ours_only);
 use ModSSL::Wire;
 ours_only('stock has no SSLDynamicRecordSize');
@@ -58,6 +58,20 @@ sub sizes {
     return map { $_->[1] - $overhead } grep { $_->[0] == 23 } $w->records;
 }
 
+# The second of two requests that were over within a second, so that there was no pause between them. A busy machine may need
+# some tries.
+sub at_once {
+    my @get = @_;
+    my @sizes;
+    for (1 .. 20) {
+        my $begun = time;
+        sizes(@get);
+        @sizes = sizes(@get);
+        last if time - $begun < 1;
+    }
+    return @sizes;
+}
+
 sub is_small_first {
     my ($name, @sizes) = @_;
     is("@sizes[0 .. 9]", join(' ', (1370) x 10), "$name: ten records of a packet each");
@@ -85,9 +99,8 @@ for my $version (@VERSIONS) {
                 next;
             }
             is_small_first("$name: first request", sizes(@get, "$name: first request"));
-            # This needs to be under a second after the last output, which a busy machine may miss: not with every one.
             next if $tls ne '1.3';
-            is_full("$name: at once again", sizes(@get, "$name: at once again"));
+            is_full("$name: at once again", at_once(@get, "$name: at once again"));
             next if $host eq 'default';
             sleep 1.2;
             is_small_first("$name: after a pause", sizes(@get, "$name: after a pause"));
@@ -99,12 +112,19 @@ for my $version (@VERSIONS) {
 {
     my $w = ModSSL::Wire->new(port => $h->port, version => '1.3', sni => 'on.test');
     $w && $w->handshake or BAIL_OUT('no connection');
-    for (1 .. 10) {
-        $w->plain;
-        $w->put("GET /index.html HTTP/1.1\r\nHost: on.test\r\n\r\n");
-        $w->get_until(qr/It works\n/);
+    my @sizes;
+    for (1 .. 20) {
+        my $begun = time;
+        for (1 .. 10) {
+            $w->plain;
+            $w->put("GET /index.html HTTP/1.1\r\nHost: on.test\r\n\r\n");
+            $w->get_until(qr/It works\n/);
+        }
+        @sizes = sizes($w, 'on', '/file.txt', 17, 'after ten small responses');
+        last if time - $begun < 1;
+        sleep 1.2;    # a pause makes the connection begin anew
     }
-    is_full('after ten small responses', sizes($w, 'on', '/file.txt', 17, 'after ten small responses'));
+    is_full('after ten small responses', @sizes);
 }
 
 ok($h->alive, 'server lives');

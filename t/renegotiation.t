@@ -16,7 +16,7 @@ END
 $h->start or BAIL_OUT($h->why);
 my $get = "GET / HTTP/1.1\nHost: localhost\n\n";
 
-my ($out, $rc) = s_client(port => $h->port, args => ['-tls1_2', '-crlf'], ign_eof => 0, timeout => 15,
+my ($out, $rc) = s_client(port => $h->port, args => ['-tls1_2', '-crlf'], ign_eof => 0, timeout => 30,
     input => [$get, qr/It works/, "R\n", qr/RENEGOTIATING/, $get]);
 like($out, qr/It works/, 's_client: a request before');
 like($out, qr/RENEGOTIATING/, 's_client: asked to renegotiate');

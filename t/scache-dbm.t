@@ -131,7 +131,8 @@ subtest 'expiry' => sub {
     my $h = server('dbm:@root@/run/cache', "SSLSessionCacheTimeout 2\n");
     $h->start or return fail($h->why);
     visit($h) for 1 .. 20;
-    cmp_ok(figure($h, 'CacheCurrentEntries'), '>=', 20, '20 sessions are there');
+    # on a slow machine the first of them have gone already
+    cmp_ok(figure($h, 'CacheCurrentEntries') + figure($h, 'CacheExpireCount'), '>=', 20, '20 sessions are there');
     sleep 4;
     visit($h) for 1 .. 10;
     my $left = figure($h, 'CacheCurrentEntries');

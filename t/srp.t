@@ -33,7 +33,7 @@ sub visit {
     my $request = $h->file('request', "GET /cgi/env HTTP/1.1\r\nHost: $host\r\nConnection: close\r\n\r\n");
     my @args = ('--insecure', '-p', $h->port, '--sni-hostname', $host, '--srpusername', $user, '--srppasswd', $password,
         '--priority', "NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:$kx", '127.0.0.1');
-    my $out = `timeout 20 gnutls-cli @args <$request 2>&1`;
+    my $out = `timeout 100 gnutls-cli @args <$request 2>&1`;
     return "alert $1" if $out =~ /Received alert \[\d+\]: (.*)/;
     my ($how) = $out =~ /^- Description: \(TLS1\.2[^)]*\)-\(([^)]*)\)/m or return "no connection: $out";
     my ($status) = $out =~ m{^HTTP/1\.1 (\d+)}m;

@@ -38,7 +38,7 @@ sub figure { my ($text, $name, $cert) = @_; return $text =~ /^\Q$name\E\{certifi
 is(staple_comes($h, 'good', sni => 'good.test'), 'good', 'one is good');
 is(staple_comes($h, 'revoked', sni => 'revoked.test'), 'revoked', 'one is revoked');
 my $text;
-ok(wait_for(20, sub { $text = page('/metrics'); (figure($text, 'ssl_stapling_failures', 'late') // 0) > 0 }), 'one fails') or diag $text;
+ok(wait_for(40, sub { $text = page('/metrics'); (figure($text, 'ssl_stapling_failures', 'late') // 0) > 0 }), 'one fails') or diag $text;
 
 # certificate => state, attempts that failed
 for (['good', 1, 0], ['revoked', 2, 0], ['late', 0, undef]) {

@@ -68,7 +68,7 @@ sub ask {
     my $answer = '';
     print {$s} $command;
     local $SIG{ALRM} = sub { die };
-    alarm 5;
+    alarm 30;
     eval { while (sysread $s, $answer, 65536, length $answer) { last if $answer =~ $until } };
     alarm 0;
     return $answer;
@@ -103,6 +103,14 @@ sub exchange {
     return $how[0] eq $how[1] ? $how[0] : "@how";
 }
 
+# The same, when it is 'resumed': a machine that stands still for seconds may miss the exchange before a rotation.
+sub exchange_comes {
+    my @args = @_;
+    my $how;
+    wait_for(20, sub { $how = exchange(@args); $how eq 'resumed' });
+    return $how;
+}
+
 my @stores = (
     ['memcache', 'memcached',    sub { ('-l', '127.0.0.1', '-p', $_[0], '-U', 0, '-m', 16) }],
     ['redis',    'redis-server', sub { ('--bind', '127.0.0.1', '--port', $_[0], '--save', '', '--appendonly', 'no') }],
@@ -119,19 +127,17 @@ for my $store (@stores) {
 
         my $key = wait_for(60, sub { agree(@servers) });
         ok($key, 'both servers seal with the same key');
-        # The key may change between two visits, but not often.
-        ok(wait_for(20, sub { exchange(@servers, '1.3') eq 'resumed' }), 'a ticket of one opens in the other');
-        is(exchange(@servers, $_), 'resumed', "... TLS $_") for '1.2', '1.3';
+        is(exchange_comes(@servers, $_), 'resumed', "a ticket of one opens in the other, TLS $_") for '1.2', '1.3';
         my $before = visit($servers[0]);
 
         my $next = wait_for(60, sub { agree(@servers, $key, $before->{key}) });
         ok($next, 'after a rotation both seal with the next one');
         is(visit($servers[1], session => $before->{session})->{how}, 'resumed', '... the ticket of before opens in the other');
-        is(exchange(@servers, $_), 'resumed', "... as do new ones, TLS $_") for '1.2', '1.3';
+        is(exchange_comes(@servers, $_), 'resumed', "... as do new ones, TLS $_") for '1.2', '1.3';
 
         ok($servers[0]->graceful, 'a graceful restart of one');
         is(visit($servers[0], session => $before->{session})->{how}, 'resumed', '... keeps the keys');
-        is(exchange(@servers, '1.3'), 'resumed', '... and shares them');
+        is(exchange_comes(@servers, '1.3'), 'resumed', '... and shares them');
         my $third = server("SSLSessionTicketKeySharing $name:127.0.0.1:$port $dir/secret", modules => ["socache_$name"]);
         $third->start or return fail($third->why);
         ok(wait_for(60, sub { agree($servers[0], $third) }), 'another server finds the keys');
@@ -145,7 +151,7 @@ for my $store (@stores) {
             ok(wait_for(20, sub { grep { $_->errorlog =~ /what the store returns is no key that this farm has sealed: ignored/ } @servers }),
                '... a server says so');
             ok(wait_for(20, sub { grep { $_->errorlog =~ /keys are exchanged again/ } @servers }), '... and puts its key there');
-            is(exchange(@servers, '1.3'), 'resumed', '... nobody else notices');
+            is(exchange_comes(@servers, '1.3'), 'resumed', '... nobody else notices');
             unlike(join('', map { $_->errorlog } @servers), qr/xxxx/, '... nor is it in the log');
         }
 
@@ -167,7 +173,7 @@ for my $store (@stores) {
         $pid = start_store($program, $port, $args->($port)) or return fail("$program does not start again");
         ok($servers[$_]->errorlog_like(qr/keys are exchanged again/, wait => 90), "$program is back: server $_ says so") for 0, 1;
         ok(wait_for(60, sub { agree(@servers) }), '... both seal with the same key again');
-        is(exchange(@servers, '1.3'), 'resumed', '... and open each other\'s tickets');
+        is(exchange_comes(@servers, '1.3'), 'resumed', '... and open each other\'s tickets');
         stop_store($pid);
         ok($_->alive, 'server lives') for @servers;
     };

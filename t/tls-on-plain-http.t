@@ -14,10 +14,10 @@ use ModSSL::Wire;
 ours_only('the stock module leaves these bytes to the HTTP parser');
 
 my $h = ModSSL::Httpd->new(listen => [qw(https plain off)], modules => [qw(http2 reqtimeout)], config => <<'CONF');
-Timeout 20
+Timeout 200
 AcceptFilter http none
 AcceptFilter https none
-RequestReadTimeout header=15
+RequestReadTimeout header=100
 <VirtualHost *:@port:https@>
     ServerName tls.test
     SSLEngine on

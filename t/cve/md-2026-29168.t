@@ -35,7 +35,7 @@ $h->start or BAIL_OUT($h->why);
 sub largest { return (sort { $b <=> $a } map { (slurp("/proc/$_/status") =~ /^VmHWM:\s+(\d+)/m)[0] // 0 } $h->pids)[0] }
 my $before = largest();
 for my $mode (@MODES) {
-    ok(wait_for(20, sub { $h->errorlog =~ /\Q$mode\E.*(?:sends more than|too long|did not answer|usable)/ }), "$mode: given up, and said");
+    ok(wait_for(60, sub { $h->errorlog =~ /\Q$mode\E.*(?:sends more than|too long|did not answer|usable)/ }), "$mode: given up, and said");
     is(staple($h, sni => "$mode.test"), 'none', "$mode: nothing is stapled");
     for my $version ('1.2', '1.3') {
         my $s = tls_connect(port => $h->port, sni => "$mode.test", version => $version, client => 'client');

@@ -119,8 +119,10 @@ sub note {
     return;
 }
 
+# What was put before has been taken first: some programs see a command only at the start of what one read gives them.
 sub put {
     my ($self, $text) = @_;
+    ModSSL::Client::until_taken($self->{input});
     return syswrite $self->{input}, $text;
 }
 

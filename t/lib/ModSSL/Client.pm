@@ -85,7 +85,8 @@ our %EXPORT_TAGS = (all => \@EXPORT_OK);
 
 our ($tls_error, $curl_exit, $curl_error, %curl_info);
 
-my $SLOW = $ENV{MODSSL_VALGRIND} ? 10 : $ENV{MODSSL_ASAN} ? 3 : 1;
+# A slow machine must not turn a right answer into a time-out.
+my $SLOW = $ENV{MODSSL_VALGRIND} ? 10 : 4;
 
 # A server that hangs up makes writing fail, as it should; it must not end the test.
 $SIG{PIPE} = 'IGNORE';
@@ -96,7 +97,7 @@ $SIG{PIPE} = 'IGNORE';
 # what one read gives it.
 sub until_taken {
     my ($pipe) = @_;
-    for (1 .. 200) {
+    for (1 .. 2000) {
         my $count = pack 'i', 0;
         ioctl $pipe, 0x541B, $count or return;    # FIONREAD
         return if !unpack 'i', $count;
@@ -408,7 +409,7 @@ sub read_response {
     return read_response($sock, %o) if $r->{status} =~ /^1/ && $r->{status} != 101;
 
     @{$r}{qw(body complete)} = ('', 1);
-    return $r if $o{head} || $r->{status} =~ /^(?:101|204|304)$/;
+    return $r if $o{head} || $o{tunnel} && $r->{status} =~ /^2/ || $r->{status} =~ /^(?:101|204|304)$/;
     my $h = $r->{headers};
     if (($h->{'transfer-encoding'} || '') =~ /chunked/i) {
         while (1) {
@@ -447,7 +448,8 @@ sub read_response {
 sub http_request {
     my ($sock, %o) = @_;
     send_request($sock, %o) or return undef;
-    return read_response($sock, head => ($o{method} || '') eq 'HEAD');
+    my $method = $o{method} || '';
+    return read_response($sock, head => $method eq 'HEAD', tunnel => $method eq 'CONNECT');
 }
 
 sub http_get {

@@ -65,7 +65,8 @@ with cgi/env (prints NAME=VALUE lines) and cgi/echo (prints the request body).
   httpd_version()      "2.4.71"
   free_ports($n)       ports of 127.0.0.1 that nothing listens on
   so_path() stock_so() is_asan() is_valgrind() mpm()
-  wait_for($seconds, sub {...})   polls until the code returns true; returns that or false
+  wait_for($seconds, sub {...})   polls until the code returns true; returns that or false. The seconds are what is
+                                  ample on a quiet machine: a slower one is given up to a minute more
 
 =cut
 
@@ -79,6 +80,7 @@ use File::Spec;
 use File::Temp ();
 use IO::Socket::INET;
 use POSIX qw(:sys_wait_h);
+use List::Util qw(min);
 use Scalar::Util qw(weaken);
 use Time::HiRes qw(sleep time);
 use ModSSL::PKI qw(pki_dir slurp spew);
@@ -153,9 +155,10 @@ sub free_ports {
     return @ports;
 }
 
+# Waits that end early cost nothing, so all may be as long as a machine needs that is several times slower, or busy.
 sub wait_for {
     my ($seconds, $code) = @_;
-    my $end = time + $seconds;
+    my $end = time + $seconds + min(4 * $seconds, 60);
     while (1) {
         my $value = $code->();
         return $value if $value;

@@ -15,7 +15,7 @@ ModSSL::Wire - a TLS client whose records and bytes on the wire are in the test'
 
 =head1 METHODS
 
-  new(port =>, version => '1.2'|'1.3', sni =>, ciphers => (up to TLS 1.2), timeout => 20)
+  new(port =>, version => '1.2'|'1.3', sni =>, ciphers => (up to TLS 1.2), timeout => 60)
   hello             the bytes of the ClientHello, not sent
   handshake         true when it completed (the session tickets of TLS 1.3 are read later)
   seal($text)       the record(s) that carry $text (up to 16384 bytes in one)
@@ -23,7 +23,7 @@ ModSSL::Wire - a TLS client whose records and bytes on the wire are in the test'
   goodbye           sends close_notify     half_close       shutdown(SHUT_WR)
   get_until(qr//)   reads until the plaintext matches, the connection ends or the time-out; returns the plaintext
   get_all           reads until the connection ends or the time-out
-  wait_eof($s)      true when the peer ended the connection within $s seconds; whatever else comes is thrown away
+  wait_eof($s)      true when the peer ended the connection within $s seconds (four times that on a slow machine); whatever else comes is thrown away
   eof reset close_notify   what has been seen: end of stream, connection reset, the peer's close_notify
   abort             closes with a TCP reset        close  closes; neither sends close_notify
   records           [type, length] of each record that has come since the last call, as its header has them
@@ -58,7 +58,7 @@ sub new {
     Net::SSLeay::set_connect_state($ssl);
     Net::SSLeay::set_tlsext_host_name($ssl, $o{sni}) if defined $o{sni};
     return bless { sock => $sock, ctx => $ctx, ssl => $ssl, in => $in, out => $out, plain => '',
-                   header => '', records => [], timeout => $o{timeout} || 20 }, $class;
+                   header => '', records => [], timeout => $o{timeout} || 60 }, $class;
 }
 
 sub sock  { return $_[0]{sock} }
@@ -156,7 +156,7 @@ sub plain { my ($self) = @_; my $text = $self->{plain}; $self->{plain} = ''; ret
 
 sub wait_eof {
     my ($self, $seconds) = @_;
-    my $end = time + $seconds;
+    my $end = time + 4 * $seconds;
     1 while $self->fill($end - time);
     return $self->{eof} ? 1 : 0;
 }
