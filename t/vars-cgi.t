@@ -142,7 +142,9 @@ sub see {
     my %name_of = map { slurp($_) => "($pem{$_})" } keys %pem;
     my (@seen, %std);
     for my $combination ('std', grep { $_ ne 'std' } sort keys %COMBINATIONS) {
-        my $body = $ask->("/cgi/$combination")->{body};
+        my $answer = $ask->("/cgi/$combination");
+        return [refused => 1] if $client eq 'big' && ($answer->{status} || 0) == 503;
+        my $body = $answer->{body};
         my %env = map { /^((?:SSL_|HTTPS)\w*)=(.*)/s ? ($1 => $name_of{$2} || shown($2)) : () } split /\0/, $body;
         # what a clock or chance rules, or the version of the module; and what is the same for each client
         delete @env{qw(SSL_CLIENT_V_REMAIN SSL_SESSION_ID SSL_VERSION_INTERFACE SSL_VERSION_LIBRARY SSL_SESSION_RESUMED)};
@@ -193,6 +195,8 @@ for my $client ('', sort keys %CLIENTS) {
     my $name = $client || '-';
     my $want = $expected{$name};
     my %got = map { @$_ } see($h, $client);
+    SKIP: { skip "$name: this httpd's mod_cgid takes no environment of that size", 1 if $got{refused} }
+    next if $got{refused};
     if (!is_stock()) {
         for (keys %OURS) {
             my ($whose, $what) = /^(\S+) (.*)$/;
