@@ -53,6 +53,7 @@ static void free_spares(void *data)
         }
     }
     free(mine);
+    known_spares = NULL; /* it was this thread's; what ends after it may still give blocks back */
 }
 
 static spare_blocks *my_spares(void)
@@ -540,7 +541,6 @@ static apr_status_t free_method(void *unused)
         spares = NULL;
         if (known_spares) {
             free_spares(known_spares);
-            known_spares = NULL;
         }
     }
     return APR_SUCCESS;
