@@ -116,6 +116,6 @@ for my $case (['silent', 'rsa', 200], ['silent', 'other', 500], ['own', 'other',
 }
 ok($main->graceful, 'graceful restart');
 is(via($main, 'silent', path => '/rsa/')->{status}, 200, '... and after it');
-ok($h->stop, 'server stops');
 unlike($h->errorlog . $main->errorlog, qr/segmentation fault|exit signal/i, 'error log');
+ok($h->stop, 'server stops');
 done_testing;

@@ -54,6 +54,6 @@ for my $name (sort keys %CASES) {
     like($page, qr/The backend was refused: .*$why/, '... as does the page');
     unlike($page, qr/127\.0\.0\.1|:$port/, '... but not where the backend is');
 }
-ok($h->stop, 'server stops');
 unlike($h->errorlog, qr/segmentation fault|exit signal/i, 'error log');
+ok($h->stop, 'server stops');
 done_testing;
