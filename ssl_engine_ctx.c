@@ -30,7 +30,7 @@
 
 #include <openssl/dh.h>
 
-#define CONTEXTS "mod_ssl:contexts"
+#define CONTEXTS "mod_ssl:contexts-2"
 #define EXTRAS_KEY "mod_ssl:extras"
 
 /* The number of certificates up to which hosts of otherwise equal settings have

@@ -70,6 +70,12 @@ static apr_status_t fill_unencrypted(io_ctx *io)
     return APR_SUCCESS;
 }
 
+/* Bytes that OpenSSL has, or the end that it has seen: it is to be asked, whatever the network says. */
+static int may_know_more(const SSL *ssl)
+{
+    return SSL_has_pending(ssl) || (SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN);
+}
+
 /* Decrypts some more, at most SIZE bytes, into io->plain. */
 static apr_status_t fill(io_ctx *io, apr_read_type_e block, apr_size_t size)
 {
@@ -84,7 +90,7 @@ static apr_status_t fill(io_ctx *io, apr_read_type_e block, apr_size_t size)
     if (conn->plain_http) {
         return fill_unencrypted(io);
     }
-    if (block == APR_NONBLOCK_READ && !SSL_has_pending(conn->ssl) && ssl_transport_is_silent(conn->transport)) {
+    if (block == APR_NONBLOCK_READ && !may_know_more(conn->ssl) && ssl_transport_is_silent(conn->transport)) {
         return APR_EAGAIN; /* as SSL_read() would find out at more length */
     }
     give = size > SSL_SMALL_BLOCK ? ssl_block_give_record : ssl_block_give_small;

@@ -10,7 +10,7 @@
 #include <openssl/decoder.h>
 #include <openssl/evp.h>
 
-#define PAIRS "mod_ssl:pairs"
+#define PAIRS "mod_ssl:pairs-2"
 
 /* --- pairs ------------------------------------------------------------------ */
 

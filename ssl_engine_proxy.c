@@ -20,7 +20,7 @@
 #include "apr_optional_hooks.h"
 #include "http_main.h"
 
-#define OUTGOING "mod_ssl:outgoing"
+#define OUTGOING "mod_ssl:outgoing-2"
 
 /* --- sections ----------------------------------------------------------------------- */
 

@@ -10,6 +10,7 @@
  * serves the request.  One that is not for that request is closed then, which
  * mod_proxy takes for the backend's doing: it makes another.
  */
+#include "ssl_filter.h"
 #include "ssl_proxy.h"
 
 /* What this thread hands to mod_proxy: valid until that has answered, and only looked at before. */
@@ -24,10 +25,22 @@ static int is_for_proxy(const request_rec *r)
     return r->proxyreq != PROXYREQ_NONE || (r->handler && strncmp(r->handler, "proxy:", 6) == 0);
 }
 
+/* R's response is not made by mod_proxy_http any more.  If that was a part of a page, what is gathered of it leaves: the
+ * source of the next part may not flush before it waits. */
+static void let_go(const request_rec *r)
+{
+    ssl_conn *conn = http_client == r->connection && r->main ? ssl_conn_get(r->connection) : NULL;
+
+    http_client = NULL;
+    if (conn && conn->state == SSL_CONN_ESTABLISHED) {
+        ssl_io_flush(conn);
+    }
+}
+
 int ssl_reuse_note(request_rec *r)
 {
+    let_go(r);
     served = is_for_proxy(r) ? r : NULL;
-    http_client = NULL;
     return DECLINED;
 }
 
@@ -43,7 +56,9 @@ int ssl_reuse_note_backend(request_rec *r)
 {
     const char *url = backend_url(r);
 
-    http_client = url && (strncmp(url, "http:", 5) == 0 || strncmp(url, "https:", 6) == 0) ? r->connection : NULL;
+    /* the connection of an HTTP/2 stream is none: others write to that */
+    http_client = !r->connection->master && url &&
+                  (strncmp(url, "http:", 5) == 0 || strncmp(url, "https:", 6) == 0) ? r->connection : NULL;
     return OK;
 }
 
@@ -55,9 +70,8 @@ int ssl_reuse_is_http_client(const conn_rec *c)
 int ssl_reuse_forget(int *status, request_rec *r)
 {
     (void)status;
-    (void)r;
+    let_go(r);
     served = NULL;
-    http_client = NULL;
     return DECLINED;
 }
 
