@@ -211,6 +211,12 @@ ssl_global_config *ssl_global(void);
 /** pre_config: a fresh global record in P. */
 void ssl_config_begin(apr_pool_t *p);
 
+/** Whether A and B say the same; NULL, for what is not set, is the same as NULL alone. */
+static inline int ssl_same_text(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
 /** The records of a server and of the directory that a request is in; where there is none, one in
  * which nothing is set. */
 ssl_server_config *ssl_config_of(server_rec *s);

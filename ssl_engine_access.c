@@ -15,11 +15,6 @@
 
 /* --- SNI against Host --------------------------------------------------------- */
 
-static int same_text(const char *a, const char *b)
-{
-    return (!a && !b) || (a && b && strcmp(a, b) == 0);
-}
-
 static int same_list(const apr_array_header_t *a, const apr_array_header_t *b)
 {
     int i, n = a ? a->nelts : 0;
@@ -62,19 +57,19 @@ static const char *differs_in_auth(const ssl_server_config *a, const ssl_server_
     } checks[] = {
         { "SSLVerifyClient", a->tls.verify == b->tls.verify },
         { "SSLVerifyDepth", a->tls.verify_depth == b->tls.verify_depth },
-        { "SSLCACertificateFile", same_text(a->tls.ca_file, b->tls.ca_file) },
-        { "SSLCACertificatePath", same_text(a->tls.ca_path, b->tls.ca_path) },
-        { "SSLCADNRequestFile", same_text(a->ca_dn_file, b->ca_dn_file) },
-        { "SSLCADNRequestPath", same_text(a->ca_dn_path, b->ca_dn_path) },
+        { "SSLCACertificateFile", ssl_same_text(a->tls.ca_file, b->tls.ca_file) },
+        { "SSLCACertificatePath", ssl_same_text(a->tls.ca_path, b->tls.ca_path) },
+        { "SSLCADNRequestFile", ssl_same_text(a->ca_dn_file, b->ca_dn_file) },
+        { "SSLCADNRequestPath", ssl_same_text(a->ca_dn_path, b->ca_dn_path) },
         { "SSLCARevocationCheck", a->tls.crl_check == b->tls.crl_check },
-        { "SSLCARevocationFile", same_text(a->tls.crl_file, b->tls.crl_file) },
-        { "SSLCARevocationPath", same_text(a->tls.crl_path, b->tls.crl_path) },
+        { "SSLCARevocationFile", ssl_same_text(a->tls.crl_file, b->tls.crl_file) },
+        { "SSLCARevocationPath", ssl_same_text(a->tls.crl_path, b->tls.crl_path) },
         { "SSLOCSPEnable", a->ocsp.enable == b->ocsp.enable },
-        { "SSLOCSPDefaultResponder", same_text(a->ocsp.responder, b->ocsp.responder) },
+        { "SSLOCSPDefaultResponder", ssl_same_text(a->ocsp.responder, b->ocsp.responder) },
         { "SSLOCSPOverrideResponder", a->ocsp.override_responder == b->ocsp.override_responder },
         { "SSLOCSPNoVerify", a->ocsp.no_verify == b->ocsp.no_verify },
-        { "SSLOCSPResponderCertificateFile", same_text(a->ocsp.responder_cert_file, b->ocsp.responder_cert_file) },
-        { "SSLSRPVerifierFile", same_text(a->srp_verifier_file, b->srp_verifier_file) },
+        { "SSLOCSPResponderCertificateFile", ssl_same_text(a->ocsp.responder_cert_file, b->ocsp.responder_cert_file) },
+        { "SSLSRPVerifierFile", ssl_same_text(a->srp_verifier_file, b->srp_verifier_file) },
         { "SSLOpenSSLConfCmd", same_conf_cmds(a->conf_cmds, b->conf_cmds) },
     };
     size_t i;
@@ -99,8 +94,8 @@ static const char *differs_in_security(const ssl_server_config *a, const ssl_ser
     if (a->tls.protocols != b->tls.protocols) {
         return "SSLProtocol";
     }
-    return same_text(a->tls.cipher_suite, b->tls.cipher_suite) &&
-           same_text(a->tls.tls13_cipher_suites, b->tls.tls13_cipher_suites) ? NULL : "SSLCipherSuite";
+    return ssl_same_text(a->tls.cipher_suite, b->tls.cipher_suite) &&
+           ssl_same_text(a->tls.tls13_cipher_suites, b->tls.tls13_cipher_suites) ? NULL : "SSLCipherSuite";
 }
 
 /* The setting for which SSLVHostSNIPolicy keeps a connection to CONNECTED from
@@ -217,7 +212,7 @@ static int meets_verify(request_rec *r, ssl_conn *conn, const ssl_demand *demand
 
 static int meets_cipher(ssl_conn *conn, const ssl_demand *demand)
 {
-    return !demand->cipher_suite || same_text(demand->cipher_suite, ssl_config_of(conn->server)->tls.cipher_suite) ||
+    return !demand->cipher_suite || ssl_same_text(demand->cipher_suite, ssl_config_of(conn->server)->tls.cipher_suite) ||
            ssl_reneg_cipher_allowed(conn, demand->cipher_suite);
 }
 

@@ -214,11 +214,6 @@ int ssl_proxy_bind(conn_rec *c, ap_conf_vector_t *dir_conf, int enable)
 
 /* --- the handshake ------------------------------------------------------------------------ */
 
-static int differs(const char *a, const char *b)
-{
-    return a != b && (!a || !b || strcmp(a, b) != 0);
-}
-
 /* What is not as the SSL_CTX has it, when several sections were merged. */
 static int adjust(SSL *ssl, const ssl_backend *backend)
 {
@@ -239,11 +234,11 @@ static int adjust(SSL *ssl, const ssl_backend *backend)
             return 0;
         }
     }
-    if (differs(tls->cipher_suite, made->cipher_suite) &&
+    if (!ssl_same_text(tls->cipher_suite, made->cipher_suite) &&
         !SSL_set_cipher_list(ssl, tls->cipher_suite ? tls->cipher_suite : OSSL_default_cipher_list())) {
         return 0;
     }
-    return !differs(tls->tls13_cipher_suites, made->tls13_cipher_suites) ||
+    return ssl_same_text(tls->tls13_cipher_suites, made->tls13_cipher_suites) ||
            SSL_set_ciphersuites(ssl, tls->tls13_cipher_suites ? tls->tls13_cipher_suites
                                                               : OSSL_default_ciphersuites());
 }

@@ -521,10 +521,11 @@ static const char *digest(apr_pool_t *p, const char *text)
 /* Without its private key, a certificate of a dump is another one. */
 static const char *sign(const ssl_ctx_build *b, const pair_source *from)
 {
-    const char *text = apr_pstrcat(b->p, ssl_global()->reporting ? "report\n" : "", ssl_global()->fips == 1 ? "fips\n" : "",
-                       ssl_config_file_stamp(b->p, from->cert_path), "\n",
-                       ssl_config_file_stamp(b->p, from->key_path), "\n",
-                       ssl_config_file_stamp(b->p, b->cfg->chain_file), NULL);
+    const char *text =
+        apr_pstrcat(b->p, ssl_global()->reporting ? "report\n" : "", ssl_global()->fips == 1 ? "fips\n" : "",
+                    ssl_config_file_stamp(b->p, from->cert_path), "\n",
+                    ssl_config_file_stamp(b->p, from->key_path), "\n",
+                    ssl_config_file_stamp(b->p, b->cfg->chain_file), NULL);
 
     return digest(b->p, text);
 }

@@ -188,7 +188,8 @@ static apr_status_t peek_bytes(io_ctx *io, apr_bucket_brigade *bb, apr_read_type
     return rv;
 }
 
-/* Most lines lie whole in what was decrypted.  They are lent to the caller until its next call, as transient buckets are. */
+/* Most lines lie whole in what was decrypted.  They are lent to the caller until its next call, as transient buckets
+ * are. */
 static int lend_line(io_ctx *io, apr_bucket_brigade *bb)
 {
     const char *data, *end;

@@ -9,6 +9,7 @@
  * when it is first asked for, and kept.
  */
 #include "ssl_proxy.h"
+#include "ssl_verify.h"
 
 #include <openssl/crypto.h>
 
@@ -75,16 +76,11 @@ static void list_files(const ssl_proxy_config *settings, const char **files)
     files[SSL_FILE_CRL_DIR] = settings->tls.crl_path;
 }
 
-static int is_same_text(const char *a, const char *b)
-{
-    return a == b || (a && b && strcmp(a, b) == 0);
-}
-
 static int is_of(const ssl_material *material, const char *const *files, int crl_check)
 {
     int i = 0;
 
-    while (i < SSL_FILES_N && is_same_text(material->files[i], files[i])) {
+    while (i < SSL_FILES_N && ssl_same_text(material->files[i], files[i])) {
         i++;
     }
     return i == SSL_FILES_N && material->crl_check == crl_check;
@@ -134,7 +130,7 @@ static const ssl_material *reader_of(const ssl_material *out, ssl_proxy_file whi
     for (i = 0; out->files[which] && i < known->nelts; i++) {
         const ssl_material *material = &APR_ARRAY_IDX(known, i, const ssl_outgoing *)->material;
 
-        if (is_same_text(material->files[which], out->files[which])) {
+        if (ssl_same_text(material->files[which], out->files[which])) {
             return material;
         }
     }
@@ -158,15 +154,6 @@ static int add_certs(X509_STORE *store, const STACK_OF(X509) *certs)
     return i >= sk_X509_num(certs);
 }
 
-static unsigned long crl_flags(int crl_check)
-{
-    int mode = crl_check & SSL_CRLCHECK_MASK;
-
-    return mode == SSL_CRLCHECK_NONE    ? 0
-           : mode == SSL_CRLCHECK_CHAIN ? X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL
-                                        : X509_V_FLAG_CRL_CHECK;
-}
-
 static int mix_store(ssl_material *out)
 {
     const ssl_material *chain = reader_of(out, SSL_FILE_CHAIN);
@@ -176,8 +163,8 @@ static int mix_store(ssl_material *out)
     return out->store && add_part(out, SSL_FILE_CAS) && add_part(out, SSL_FILE_CRLS) &&
            (!chain || add_certs(out->store, chain->cas[SSL_FILE_CHAIN])) &&
            (!ca_dir || X509_STORE_load_path(out->store, ca_dir)) &&
-           (!crl_dir || is_same_text(ca_dir, crl_dir) || X509_STORE_load_path(out->store, crl_dir)) &&
-           X509_STORE_set_flags(out->store, crl_flags(out->crl_check));
+           (!crl_dir || ssl_same_text(ca_dir, crl_dir) || X509_STORE_load_path(out->store, crl_dir)) &&
+           X509_STORE_set_flags(out->store, ssl_verify_crl_flags(out->crl_check));
 }
 
 static int mix_certs(ssl_material *out)

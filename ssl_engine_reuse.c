@@ -93,17 +93,12 @@ int ssl_reuse_wanted(const ap_conf_vector_t *dir_conf, ssl_proxy_config *setting
     return 1;
 }
 
-static int is_same_text(const char *a, const char *b)
-{
-    return a == b || (a && b && strcmp(a, b) == 0);
-}
-
 /* The virtual hosts may be two, and say the same. */
 static int is_same_ocsp(const ssl_ocsp_config *a, const ssl_ocsp_config *b)
 {
     return a == b ||
-           (a && b && is_same_text(a->responder, b->responder) && is_same_text(a->proxy_url, b->proxy_url) &&
-            is_same_text(a->responder_cert_file, b->responder_cert_file) &&
+           (a && b && ssl_same_text(a->responder, b->responder) && ssl_same_text(a->proxy_url, b->proxy_url) &&
+            ssl_same_text(a->responder_cert_file, b->responder_cert_file) &&
             a->override_responder == b->override_responder && a->no_verify == b->no_verify &&
             a->use_nonce == b->use_nonce && a->time_skew == b->time_skew && a->max_age == b->max_age &&
             a->timeout == b->timeout);
@@ -115,10 +110,10 @@ int ssl_reuse_is_same(const ssl_backend *old, const ssl_backend *new)
 
     return old->material == new->material && a->engine == b->engine && a->tls.verify == b->tls.verify &&
            a->tls.verify_depth == b->tls.verify_depth && a->tls.crl_check == b->tls.crl_check &&
-           a->tls.protocols == b->tls.protocols && is_same_text(a->tls.cipher_suite, b->tls.cipher_suite) &&
-           is_same_text(a->tls.tls13_cipher_suites, b->tls.tls13_cipher_suites) &&
+           a->tls.protocols == b->tls.protocols && ssl_same_text(a->tls.cipher_suite, b->tls.cipher_suite) &&
+           ssl_same_text(a->tls.tls13_cipher_suites, b->tls.tls13_cipher_suites) &&
            a->ocsp == b->ocsp && is_same_ocsp(old->ocsp, new->ocsp) && a->check_peer_expire == b->check_peer_expire &&
            ssl_peer_rule(a->check_peer_name, a->check_peer_cn) == ssl_peer_rule(b->check_peer_name, b->check_peer_cn) &&
-           a->require_close_notify == b->require_close_notify && is_same_text(a->alpn, b->alpn) &&
-           is_same_text(a->sni, b->sni);
+           a->require_close_notify == b->require_close_notify && ssl_same_text(a->alpn, b->alpn) &&
+           ssl_same_text(a->sni, b->sni);
 }

@@ -40,10 +40,7 @@ SH
 
 sub calls {
     my ($h) = @_;
-    my $file = $h->root . '/run/calls';
-    my @calls = -e $file ? sort split /\n/, slurp($file) : ();
-    unlink $file;
-    return \@calls;
+    return [sort split /\n/, $h->calls];
 }
 
 my $h = ModSSL::Httpd->new(listen => ['https', 'other']);

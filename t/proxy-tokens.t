@@ -6,7 +6,7 @@ use lib 't/lib';
 use Test::More;
 use ModSSL::Backend qw(front via need);
 use ModSSL::Httpd qw(ours_only);
-use ModSSL::PKI qw(pki_file slurp);
+use ModSSL::PKI qw(pki_file);
 use ModSSL::Token;
 
 ours_only('the stock module takes no PKCS#11 keys for backends');
@@ -36,14 +36,6 @@ sub server {
         hosts => { map { $_ => "ServerName front.test:8443\n" . ($hosts->{$_} =~ s/\@(proxy|client-ec|none)\@/$token->uri($1)/ger) . "\n$passes" } keys %$hosts });
     $h->cgi('ask', qq(#!/bin/sh\necho "\$#: \$1 \$2" >>@{[ $h->root ]}/run/calls\necho @{[ $pin || $PIN ]}\n));
     return $h;
-}
-
-sub calls {
-    my ($h) = @_;
-    my $file = $h->root . '/run/calls';
-    my $text = -e $file ? slurp($file) : '';
-    unlink $file;
-    return $text;
 }
 
 # What the backends see, several times: several children sign.
@@ -76,7 +68,7 @@ for my $by (@routes) {
             ok($h->$how, "$by, $name: $how") or diag $h->why if $how;
             is(seen($h, $_), $want->{$_}, "$by, $name: $_" . ($how && " after $how")) or diag $h->errorlog for sort keys %$hosts;
         }
-        is(calls($h), $asked, "$by, $name: who was asked for all of that");
+        is($h->calls, $asked, "$by, $name: who was asked for all of that");
         unlike($h->errorlog, qr/$PIN/, "$by, $name: no PIN in the log");
         ok($h->stop, "$by, $name: stops");
     }
@@ -93,7 +85,7 @@ for my $by (@routes) {
         ok(defined $why, "$by, $name: no start");
         like($why || '', $words, "$by, $name: the log says why");
         unlike($why || '', qr/^\[.*(?:$PIN|000000)/m, "$by, $name: without the PIN"); # the engine's own words have it
-        is(calls($h), $asked, "$by, $name: who was asked");
+        is($h->calls, $asked, "$by, $name: who was asked");
     }
 }
 done_testing;

@@ -27,14 +27,6 @@ sub server_with {
     return $h;
 }
 
-sub calls {
-    my ($h) = @_;
-    my $file = $h->root . '/run/calls';
-    my $text = -e $file ? slurp($file) : '';
-    unlink $file;
-    return $text;
-}
-
 # Several connections, so that several children sign; and again after each kind of restart.
 sub serves {
     my ($h, $name, $want) = @_;
@@ -58,7 +50,7 @@ for (
     my $h = server_with(($asked ? "SSLPassPhraseDialog exec:\@exec\@\n" : '') . $CERT . $key);
     serves($h, $name, 'rsa.test') or next;
     next if is_stock();
-    $asked ? like(calls($h), $asked, "$name: asked once for all readings") : is(calls($h), '', "$name: nobody asked");
+    $asked ? like($h->calls, $asked, "$name: asked once for all readings") : is($h->calls, '', "$name: nobody asked");
     unlike($h->errorlog, qr/471147/, "$name: no PIN in the log");
 }
 
@@ -91,7 +83,7 @@ if (ok($h->start, 'certificates and keys out of a token') || diag $h->why) {
         for ['aRSA', 'rsa.test'], ['aECDSA', 'ecdsa.test'];
     is(presented($h->port, sni => 'mixed.test', version => '1.2', ciphers => $_->[0]), $_->[1], "mixed: $_->[0]")
         for ['aRSA', 'rsa.test'], ['aECDSA', 'ecdsa.test'];
-    like(calls($h), qr/^1: (?:both|mixed)\.test:443 \n\z/, 'one question for all of them') if !is_stock();
+    like($h->calls, qr/^1: (?:both|mixed)\.test:443 \n\z/, 'one question for all of them') if !is_stock();
 }
 undef $h;
 
@@ -107,7 +99,7 @@ for (
     next if is_stock();
     like($why, $words, "$name: the log says why");
     unlike($why, qr/471147|000000/, "$name: without the PIN");
-    is(calls($h), $pin ? "1: localhost:443 \n" : '', "$name: who was asked");
+    is($h->calls, $pin ? "1: localhost:443 \n" : '', "$name: who was asked");
 }
 
 # A provider that is not told to keep the PIN: no child asks for it, and the log says what to do.

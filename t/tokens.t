@@ -7,7 +7,6 @@ use warnings;
 use Test::More;
 use ModSSL::Httpd qw(is_stock wait_for);
 use ModSSL::Client qw(:all);
-use ModSSL::PKI qw(slurp);
 use ModSSL::Token;
 
 my $missing = ModSSL::Token::missing();
@@ -37,14 +36,6 @@ syswrite STDOUT, "$pin\\n";
 PERL
     $h->config($config =~ s/\@exec\@/$exec/gr =~ s/\@pipe\@/$pipe/gr =~ s/\@(\w+)-uri\@/$token->uri($1)/ger);
     return $h;
-}
-
-sub calls {
-    my ($h) = @_;
-    my $file = $h->root . '/run/calls';
-    my $text = -e $file ? slurp($file) : '';
-    unlink $file;
-    return $text;
 }
 
 my $DEVICE = "SSLCryptoDevice pkcs11\nSSLEngine on\n";
@@ -80,7 +71,7 @@ for (
     my ($name, $key, $dialog, $calls) = @$_;
     my $h = server_with(($dialog ? "SSLPassPhraseDialog $dialog\n" : '') . $DEVICE . $CERT . $key);
     serves($h, $name) or next;
-    $calls ? like(calls($h), $calls, "$name: asked once, as ever") : is(calls($h), '', "$name: nobody asked");
+    $calls ? like($h->calls, $calls, "$name: asked once, as ever") : is($h->calls, '', "$name: nobody asked");
     unlike($h->errorlog, qr/471147/, "$name: no PIN in the log") if !is_stock();
     $log .= $h->errorlog;
 }
@@ -113,7 +104,7 @@ if (serves($h, 'certificates and keys out of a token', 'ecdsa.test')) {
     is(presented($h->port, sni => 'both.test', version => '1.2', ciphers => 'aRSA'), 'rsa.test', 'two kinds at one host');
     my $s = tls_connect(port => $h->port, sni => 'mixed.test');
     ok($s && peer_cn($s) =~ /^(?:a|ecdsa)\.test$/, 'a key in a token beside one in a file');
-    like(calls($h), qr/^1: (?:both\.test:443|mixed\.test:8443) \n\z/, 'one question for all of them');
+    like($h->calls, qr/^1: (?:both\.test:443|mixed\.test:8443) \n\z/, 'one question for all of them');
 }
 undef $h;
 
@@ -121,14 +112,14 @@ undef $h;
 my $config = "SSLPassPhraseDialog exec:\@exec\@\n$DEVICE${CERT}SSLCertificateKeyFile \@rsa-uri\@\n";
 $h = server_with($config);
 ok($h->start, 'a server that will be changed') or diag $h->why;
-calls($h);
+$h->calls;
 my $root = $h->root;
 my $uri = $h->{token}->uri('rsa');
 $h->config(($config =~ s/\@exec\@/$root\/cgi\/exec/r =~ s/\@rsa-uri\@/$uri/r) . "SSLProtocol TLSv1.2\n");
 ok($h->graceful, 'a graceful restart with another SSLProtocol');
 ok(wait_for(10, sub { !defined presented($h->port, version => '1.3') }), 'has effect');
 is(presented($h->port, version => '1.2'), 'rsa.test', 'with the key');
-is(calls($h), '', 'and asks nobody');
+is($h->calls, '', 'and asks nobody');
 undef $h;
 
 for my $mpm ('prefork', 'worker') {
@@ -163,7 +154,7 @@ for (
     $h = server_with(($pin ? "SSLPassPhraseDialog exec:\@exec\@\n" : '') . $DEVICE . $lines, $pin ? (pin => $pin) : ());
     my $why = $h->start_fails;
     ok(defined $why, "$name: does not start");
-    is(scalar(() = calls($h) =~ /^1:/mg), 1, "$name: is not asked again") if $pin;
+    is(scalar(() = $h->calls =~ /^1:/mg), 1, "$name: is not asked again") if $pin;
     SKIP: {
         skip 'messages are ours', 2 if is_stock();
         like($why, $words, "$name: the log says why");

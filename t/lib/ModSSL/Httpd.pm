@@ -53,6 +53,7 @@ with cgi/env (prints NAME=VALUE lines) and cgi/echo (prints the request body).
   config($text)    replaces the configuration text (before start, restart or graceful)
   errorlog accesslog    text so far          log_mark    what errorlog gives from now on starts here
   errorlog_like(qr//, wait => seconds)       waits (default 5) for a match since the mark; returns the match
+  calls            what programs of the test wrote to run/calls; the file is gone then
   pid pids rss alive    main process; all processes of the server; their resident kB; main process lives
   cpu_ticks        CPU time of all processes so far, in clock ticks
 
@@ -546,6 +547,15 @@ sub stop {
         delete @{$self}{qw(watchdog input_pipe)};
     }
     return $ended ? 1 : 0;
+}
+
+# What the test's own programs (pass phrase dialogs) have written to run/calls since it was last asked.
+sub calls {
+    my ($self) = @_;
+    my $file = "$self->{root}/run/calls";
+    my $text = -e $file ? slurp($file) : '';
+    unlink $file;
+    return $text;
 }
 
 # --- logs -----------------------------------------------------------------------------------------
